@@ -25,6 +25,10 @@ const policy = `
 	sdk/abi < sdk/go < plugins;
 	sdk/native < nodes;
 
+	# The statistics know no plugin: Go programs use them as plugins do. The
+	# host does their dense linear algebra, with the guest's own bits.
+	sdk/dense < sdk/stats < plugins;
+
 	# From text to tasks. An operator is described without being run.
 	table, sdk/abi < operator;
 	pipeline, operator < plan;
@@ -37,7 +41,7 @@ const policy = `
 	# What can run.
 	operator, table < node;
 	node < node/file, node/llm;
-	node, sdk/abi < node/wasm;
+	node, sdk/abi, sdk/dense < node/wasm;
 	node, sdk/abi, sdk/native < node/native;
 	node, sdk/go < engine/nodetest;
 
