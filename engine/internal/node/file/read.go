@@ -28,6 +28,7 @@ const readSchema = `{
     "path": {"type": ["string", "array"], "items": {"type": "string"}, "minItems": 1, "x-flow": "path",
       "description": "The file, a list of files, or a folder whose files match are read in the order of their names."},
     "match": {"type": "string", "default": "*", "description": "Which files of a folder are read, as \"*.jsonl\". Sub-folders are not entered."},
+    "file_column": {"type": "string", "default": "", "description": "A column to add in front: the name of the file that a row is from, without its folder. Empty: none."},
     "format": {"enum": ["auto", "jsonl", "csv", "parquet", "arrow", "text", "toml"], "default": "auto", "description": "The files' format; auto goes by their names. text gives the lines that are not blank (columns line and text), toml the tables of a file's one array of tables."},
     "columns": {"type": "object", "additionalProperties": {"type": "string"}, "default": {},
       "description": "Types of columns by name, as {score = \"float64\"}; those of the others are inferred. JSONL and CSV only."},
@@ -41,14 +42,15 @@ const readSchema = `{
 }`
 
 type readParams struct {
-	Path      json.RawMessage   `json:"path"` // a string or a list of them
-	Match     string            `json:"match"`
-	Format    string            `json:"format"`
-	Columns   map[string]string `json:"columns"`
-	InferRows int64             `json:"infer_rows"`
-	OnBadRow  string            `json:"on_bad_row"`
-	Delimiter string            `json:"delimiter"`
-	Nulls     []string          `json:"nulls"`
+	Path       json.RawMessage   `json:"path"` // a string or a list of them
+	Match      string            `json:"match"`
+	FileColumn string            `json:"file_column"`
+	Format     string            `json:"format"`
+	Columns    map[string]string `json:"columns"`
+	InferRows  int64             `json:"infer_rows"`
+	OnBadRow   string            `json:"on_bad_row"`
+	Delimiter  string            `json:"delimiter"`
+	Nulls      []string          `json:"nulls"`
 }
 
 var badSchema = arrow.NewSchema([]arrow.Field{
@@ -118,6 +120,7 @@ func readInput(b node.Binding) (in format.Input, p readParams, err error) {
 			return in, p, fmt.Errorf("read: parameter columns: %q: %w", name, err)
 		}
 	}
+	in.FileColumn = p.FileColumn
 	in.InferRows, in.KeepBad = p.InferRows, p.OnBadRow == "keep"
 	in.Options.CSV.Nulls = p.Nulls
 	in.Options.CSV.Comma, err = delimiter(p.Delimiter)

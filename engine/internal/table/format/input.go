@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/apache/arrow/go/v17/arrow/memory"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
@@ -36,6 +39,9 @@ type Input struct {
 	InferRows int64
 	// KeepBad passes over bad rows where columns are inferred.
 	KeepBad bool
+	// FileColumn, where it is not empty, is a first column with the name of
+	// the file that a row is from, without its folder.
+	FileColumn string
 
 	Options Options
 }
@@ -49,6 +55,18 @@ func (in Input) format(path string) (Format, error) {
 
 // Schema reads as much of the files as their columns need.
 func (in Input) Schema(ctx context.Context) (*arrow.Schema, error) {
+	schema, err := in.contents(ctx)
+	if err != nil || in.FileColumn == "" {
+		return schema, err
+	}
+	if schema.HasField(in.FileColumn) {
+		return nil, fmt.Errorf("the files have a column %q of their own: give the column for their names another name", in.FileColumn)
+	}
+	return arrow.NewSchema(append([]arrow.Field{{Name: in.FileColumn, Type: arrow.BinaryTypes.String}}, schema.Fields()...), nil), nil
+}
+
+// contents is the schema of what stands in the files.
+func (in Input) contents(ctx context.Context) (*arrow.Schema, error) {
 	if len(in.Files) == 0 {
 		return nil, errors.New("there is no file to read")
 	}
@@ -144,7 +162,14 @@ func (in Input) Open(schema *arrow.Schema, bad func(file string, row table.BadRo
 	if len(in.Files) == 0 {
 		return nil, errors.New("there is no file to read")
 	}
-	return &inputs{in: in, schema: schema, bad: bad}, nil
+	inner := schema
+	if in.FileColumn != "" {
+		if schema.NumFields() == 0 || schema.Field(0).Name != in.FileColumn {
+			return nil, fmt.Errorf("the column %q for the files' names is not the first", in.FileColumn)
+		}
+		inner = arrow.NewSchema(schema.Fields()[1:], nil)
+	}
+	return &inputs{in: in, schema: schema, inner: inner, bad: bad}, nil
 }
 
 // inputs opens one file after the other, so that a thousand files do not take
@@ -152,8 +177,9 @@ func (in Input) Open(schema *arrow.Schema, bad func(file string, row table.BadRo
 type inputs struct {
 	in     Input
 	schema *arrow.Schema
+	inner  *arrow.Schema // without the column for the files' names
 	bad    func(string, table.BadRow) error
-	next   int
+	next   int // after the file that is open
 	open   table.Reader
 }
 
@@ -174,17 +200,20 @@ func (r *inputs) Next(ctx context.Context) (arrow.Record, error) {
 			if r.bad != nil {
 				bad = func(row table.BadRow) error { return r.bad(path, row) }
 			}
-			file, err := r.in.open(path, f, r.schema, bad)
+			file, err := r.in.open(path, f, r.inner, bad)
 			if err != nil {
 				return nil, err
 			}
 			// The schemas may differ in metadata: the first file's holds.
-			if r.open, err = table.Concat(r.schema, []table.Reader{file}); err != nil {
+			if r.open, err = table.Concat(r.inner, []table.Reader{file}); err != nil {
 				return nil, errors.Join(fmt.Errorf("%s has changed while it was being read: %w", path, err), file.Close())
 			}
 			r.next++
 		}
 		rec, err := r.open.Next(ctx)
+		if err == nil && r.in.FileColumn != "" {
+			return r.named(rec), nil
+		}
 		if err != io.EOF {
 			return rec, err
 		}
@@ -192,6 +221,22 @@ func (r *inputs) Next(ctx context.Context) (arrow.Record, error) {
 			return nil, err
 		}
 	}
+}
+
+// named puts the open file's name in front of a batch that it takes over.
+func (r *inputs) named(rec arrow.Record) arrow.Record {
+	defer rec.Release()
+	name := filepath.Base(r.in.Files[r.next-1])
+	b := array.NewStringBuilder(memory.DefaultAllocator)
+	defer b.Release()
+	b.Reserve(int(rec.NumRows()))
+	b.ReserveData(len(name) * int(rec.NumRows()))
+	for range rec.NumRows() {
+		b.Append(name)
+	}
+	names := b.NewArray()
+	defer names.Release()
+	return array.NewRecord(r.schema, append([]arrow.Array{names}, rec.Columns()...), rec.NumRows())
 }
 
 func (r *inputs) closeOpen() error {
