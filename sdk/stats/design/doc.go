@@ -1,0 +1,15 @@
+// Package design plans trials: it makes randomisation lists, simulates trials
+// with stated effects and attrition, and counts participants through the
+// stages of a trial.
+//
+// A factor is what participants are assigned to, with its levels; an arm is
+// one combination of levels, one of each factor. A stratum is one combination
+// of what is known of a participant before assignment (study site, say). A
+// block is a run of consecutive assignments within one stratum in which the
+// arms stand in their ratio; a list made of permuted blocks never strays
+// further from that ratio than half a block.
+//
+// A simulated trial is data that a stated model made, with a seed: the same
+// seed gives the same rows on every machine. Every row says so in its column
+// "simulated".
+package design
