@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/seed-4012077a/flow/plugins/internal/group"
+	"github.com/seed-4012077a/flow/plugins/internal/nullable"
 	"github.com/seed-4012077a/flow/plugins/internal/stats"
 	"github.com/seed-4012077a/flow/sdk/go"
 )
@@ -229,26 +230,18 @@ func (t *response) summarise(out *sdk.Outputs, g int, s *sample, contrasts []con
 	return nil
 }
 
+// orNaN is v, or NaN where it is not defined.
+func orNaN(v float64, ok bool) float64 {
+	if !ok {
+		return math.NaN()
+	}
+	return v
+}
+
 // number is a value that may not be defined.
 type number struct {
 	value float64
 	ok    bool
-}
-
-func set(b *sdk.Builder, v float64, ok bool) {
-	if !ok || !stats.Finite(v) {
-		b.Null()
-		return
-	}
-	b.Float(v)
-}
-
-func setText(b *sdk.Builder, s string) {
-	if s == "" {
-		b.Null()
-		return
-	}
-	b.Str(s)
 }
 
 func (t *response) curve(rows *sdk.Rows, g int, s *sample, intervals []interval) {
@@ -283,13 +276,13 @@ func (t *response) curve(rows *sdk.Rows, g int, s *sample, intervals []interval)
 		} else {
 			rows.Col("n_clusters").Int(int64(len(distinct)))
 		}
-		set(rows.Col("mean"), mean, any)
-		set(rows.Col("sd"), math.Sqrt(variance), spread)
-		set(rows.Col("se"), ci.se, ci.ok)
-		set(rows.Col("ci_lower"), ci.lower, ci.ok)
-		set(rows.Col("ci_upper"), ci.upper, ci.ok)
-		setText(rows.Col("method"), ci.method)
-		setText(rows.Col("note"), note)
+		nullable.Float(rows.Col("mean"), orNaN(mean, any))
+		nullable.Float(rows.Col("sd"), orNaN(math.Sqrt(variance), spread))
+		nullable.Float(rows.Col("se"), orNaN(ci.se, ci.ok))
+		nullable.Float(rows.Col("ci_lower"), orNaN(ci.lower, ci.ok))
+		nullable.Float(rows.Col("ci_upper"), orNaN(ci.upper, ci.ok))
+		nullable.Text(rows.Col("method"), ci.method)
+		nullable.Text(rows.Col("note"), note)
 	}
 }
 
@@ -305,15 +298,15 @@ func (t *response) test(rows *sdk.Rows, g int, s *sample, test, term string, est
 	t.keys.Copy(rows, g)
 	rows.Col("test").Str(test)
 	rows.Col("term").Str(term)
-	set(rows.Col("estimate"), estimate.value, estimate.ok)
-	set(rows.Col("se"), o.se, true)
-	set(rows.Col("ci_lower"), ci.lower, ci.ok)
-	set(rows.Col("ci_upper"), ci.upper, ci.ok)
-	setText(rows.Col("ci_method"), ci.method)
-	set(rows.Col("statistic"), o.statistic, true)
-	set(rows.Col("df"), o.df, true)
-	set(rows.Col("p_value"), o.p, true)
+	nullable.Float(rows.Col("estimate"), orNaN(estimate.value, estimate.ok))
+	nullable.Float(rows.Col("se"), o.se)
+	nullable.Float(rows.Col("ci_lower"), orNaN(ci.lower, ci.ok))
+	nullable.Float(rows.Col("ci_upper"), orNaN(ci.upper, ci.ok))
+	nullable.Text(rows.Col("ci_method"), ci.method)
+	nullable.Float(rows.Col("statistic"), o.statistic)
+	nullable.Float(rows.Col("df"), o.df)
+	nullable.Float(rows.Col("p_value"), o.p)
 	rows.Col("n").Int(int64(n))
 	rows.Col("method").Str(o.method)
-	setText(rows.Col("note"), note)
+	nullable.Text(rows.Col("note"), note)
 }
