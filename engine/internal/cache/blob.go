@@ -212,6 +212,7 @@ func (s *Store) Commit(st *Staged, sum OutputID) (id OutputID, size int64, err e
 }
 
 func (s *Store) noteStamp(id OutputID, now stamp) {
+	_ = s.index.load() // a log that cannot be read is reported by who asks for an entry
 	s.index.stamps[id] = now
 	s.pending = appendRecord(s.pending, recordStamp, encodeStamp(id, now))
 }
@@ -241,6 +242,9 @@ func (s *Store) believed(id OutputID) bool {
 func (s *Store) stamped(id OutputID, now stamp) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.index.load() != nil {
+		return false // it is hashed then
+	}
 	known, ok := s.index.stamps[id]
 	return ok && known == now && s.boot != ""
 }

@@ -25,7 +25,10 @@ type place struct {
 // index is the log as this session has read it so far. It is guarded by the
 // store's mutex.
 type index struct {
-	dir  string
+	dir    string
+	notice func(error) // told of damage once; may be nil
+	told   bool
+
 	file *os.File // nil while there is no log
 	ino  uint64
 	size int64 // bytes up to the last sound record read
@@ -43,7 +46,7 @@ func (x *index) reset() {
 	if x.file != nil {
 		x.file.Close()
 	}
-	*x = index{dir: x.dir, entries: map[ActionID]place{}, latest: map[string]ActionID{}, stamps: map[OutputID]stamp{}}
+	*x = index{dir: x.dir, notice: x.notice, told: x.told, entries: map[ActionID]place{}, latest: map[string]ActionID{}, stamps: map[OutputID]stamp{}}
 }
 
 // refresh reads what other sessions have appended, or the whole log where it
@@ -90,7 +93,19 @@ func (x *index) readTo(end int64) error {
 	good, damaged := scanLog(b[:n], func(off int, record []byte) { x.apply(base+int64(off), record) })
 	x.size = base + int64(good)
 	x.damaged += int64(damaged)
+	if x.damaged > 0 && !x.told && x.notice != nil {
+		x.told = true
+		x.notice(fmt.Errorf("%s: skipped %d damaged bytes; the results noted there will be made again", x.path(), x.damaged))
+	}
 	return nil
+}
+
+// load reads the log where that was not done yet.
+func (x *index) load() error {
+	if x.file != nil {
+		return nil
+	}
+	return x.refresh()
 }
 
 func (x *index) apply(off int64, record []byte) {

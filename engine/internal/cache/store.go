@@ -27,7 +27,7 @@ const useEvery = int64(time.Hour)
 // Options are what a store can be told at Open.
 type Options struct {
 	// Notice is told of what the store put right by itself: a blob that was
-	// quarantined, a damaged log. It may be nil.
+	// quarantined, a damaged log. It may be nil, and must not call the store.
 	Notice func(error)
 }
 
@@ -48,13 +48,14 @@ type Store struct {
 }
 
 // Open opens the cache folder dir and makes it where it does not exist. Where
-// the folder cannot be written, the store is open for reading only.
+// the folder cannot be written, the store is open for reading only. The log is
+// read when something is first asked of it.
 func Open(dir string, opts Options) (*Store, error) {
 	s := &Store{dir: dir, notice: opts.Notice, boot: bootID()}
 	if s.notice == nil {
 		s.notice = func(error) {}
 	}
-	s.index.dir = dir
+	s.index.dir, s.index.notice = dir, s.notice
 	s.index.reset()
 	err := s.prepare()
 	if errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission) {
@@ -73,12 +74,6 @@ func Open(dir string, opts Options) (*Store, error) {
 	}
 	if err == nil && string(version) != layout {
 		return nil, fmt.Errorf("open the cache: %s has the layout %q, this flow writes %q: remove the folder (results are then made again), or use the flow that made it", dir, strings.TrimSpace(string(version)), strings.TrimSpace(layout))
-	}
-	if err := s.index.refresh(); err != nil {
-		return nil, Explain(fmt.Errorf("open the cache: %w", err))
-	}
-	if s.index.damaged > 0 {
-		s.notice(fmt.Errorf("%s: skipped %d damaged bytes; the results noted there will be made again", s.index.path(), s.index.damaged))
 	}
 	return s, nil
 }

@@ -19,7 +19,14 @@ type RunInfo struct {
 	Args     []string // the command line
 	Version  string   // flow's
 	Tasks    int
+	// SameAs names a run that ended well and has rows of its own, all of which
+	// are this run's too, with every task cached; "" where rows will come.
+	SameAs string
 }
+
+// ErrNoSuchRows is returned by Begin where SameAs names no run with rows that
+// another can share.
+var ErrNoSuchRows = errors.New("the run whose rows are to be shared is not in the history")
 
 // NodeRow is a task of a run.
 type NodeRow struct {
@@ -108,13 +115,13 @@ func (l *Ledger) Begin(ctx context.Context, info RunInfo) (*Run, error) {
 	for range 100 {
 		now := time.Now()
 		id := newRunID(now)
-		res, err := db.ExecContext(ctx, `INSERT INTO runs (id, pipeline, file, args, version, tasks, state, started, host, pid, process, heartbeat)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
-			id, info.Pipeline, info.File, string(args), info.Version, info.Tasks, stateRun, stampTime(now), host, pid, processMark(pid), stampTime(now))
+		free, err := l.insert(ctx, db, info, `INSERT INTO runs (id, pipeline, file, args, version, tasks, state, started, host, pid, process, heartbeat, same_as)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, '')) ON CONFLICT (id) DO NOTHING`,
+			id, info.Pipeline, info.File, string(args), info.Version, info.Tasks, stateRun, stampTime(now), host, pid, processMark(pid), stampTime(now), info.SameAs)
 		if err != nil {
-			return nil, l.explain(err)
+			return nil, err
 		}
-		if n, err := res.RowsAffected(); err != nil || n == 0 {
+		if !free {
 			continue // another run has just taken the id: it is later now
 		}
 		r := &Run{ledger: l, id: id, quit: make(chan struct{}), done: make(chan struct{})}
@@ -125,6 +132,35 @@ func (l *Ledger) Begin(ctx context.Context, info RunInfo) (*Run, error) {
 		return r, nil
 	}
 	return nil, errors.New("no free run id: the clock stands still")
+}
+
+// insert adds a run's row; free is false where its id is taken. Nobody can
+// take away the rows that it shares between the look at them and its commit.
+func (l *Ledger) insert(ctx context.Context, db *sql.DB, info RunInfo, query string, args ...any) (free bool, err error) {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return false, l.explain(err)
+	}
+	defer tx.Rollback() // after Commit it does nothing
+	res, err := tx.ExecContext(ctx, query, args...)
+	if err != nil {
+		return false, l.explain(err)
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return false, l.explain(err)
+	}
+	if info.SameAs != "" {
+		var there bool
+		err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM runs WHERE id = ?1 AND state = 'done' AND ended IS NOT NULL AND tasks = ?2 AND same_as IS NULL)
+			AND (?2 = 0 OR EXISTS (SELECT 1 FROM node_rows WHERE run = ?1 AND task = ?2 - 1))`, info.SameAs, info.Tasks).Scan(&there)
+		if err != nil {
+			return false, l.explain(err)
+		}
+		if !there {
+			return false, ErrNoSuchRows
+		}
+	}
+	return true, l.explain(tx.Commit())
 }
 
 func (l *Ledger) buryDead(ctx context.Context, db *sql.DB) error {
@@ -284,12 +320,12 @@ func latestOnly(rows []any) []any {
 }
 
 const (
-	insertNode = `INSERT INTO nodes (run, task, node, label, uses, state, why, action, error, started, ended, seconds, rows, bytes)
+	insertNode = `INSERT INTO node_rows (run, task, node, label, uses, state, why, action, error, started, ended, seconds, rows, bytes)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (run, task) DO UPDATE SET node = excluded.node, label = excluded.label, uses = excluded.uses, state = excluded.state,
 		why = excluded.why, action = excluded.action, error = excluded.error, started = excluded.started, ended = excluded.ended,
 		seconds = excluded.seconds, rows = excluded.rows, bytes = excluded.bytes`
-	insertArtifact = `INSERT OR REPLACE INTO artifacts (run, task, port, port_index, node, label, output, rows, bytes, schema) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	insertArtifact = `INSERT OR REPLACE INTO artifact_rows (run, task, port, port_index, node, label, output, rows, bytes, schema) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	insertCall     = `INSERT INTO calls (run, task, node, at, model, prompt_tokens, completion_tokens, cost, ms, cached, error) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 )
 

@@ -110,7 +110,71 @@ FROM calls GROUP BY run, node, model ORDER BY run DESC, cost DESC;
 `, `
 -- A quarter of what writing a run took, and no query of flow's used it.
 DROP INDEX artifacts_by_output;
-`}
+`, `
+-- A run in which everything was kept already, as an earlier run left it, says
+-- so in one row: same_as names the run whose rows are its own too. nodes and
+-- artifacts, once the tables, show every run's rows as before.
+DROP VIEW run_summary;
+DROP VIEW node_summary;
+DROP VIEW slowest;
+DROP VIEW failures;
+ALTER TABLE nodes RENAME TO node_rows;
+ALTER TABLE artifacts RENAME TO artifact_rows;
+ALTER TABLE runs ADD COLUMN same_as TEXT;
+CREATE INDEX runs_by_same_as ON runs(same_as) WHERE same_as IS NOT NULL;
+
+CREATE VIEW nodes AS
+SELECT run, task, node, label, uses, state, why, action, error, started, ended, seconds, rows, bytes FROM node_rows
+UNION ALL
+SELECT r.id, n.task, n.node, n.label, n.uses, 'cached', '', n.action, '', NULL, NULL, NULL, n.rows, n.bytes
+FROM runs r JOIN node_rows n ON n.run = r.same_as;
+
+CREATE VIEW artifacts AS
+SELECT run, task, port, port_index, node, label, output, rows, bytes, schema FROM artifact_rows
+UNION ALL
+SELECT r.id, a.task, a.port, a.port_index, a.node, a.label, a.output, a.rows, a.bytes, a.schema
+FROM runs r JOIN artifact_rows a ON a.run = r.same_as;
+
+-- Whoever deletes a run takes no other run's rows with it: the first of those
+-- that share them inherits them.
+CREATE TRIGGER runs_leave_rows BEFORE DELETE ON runs
+WHEN EXISTS (SELECT 1 FROM runs WHERE same_as = OLD.id)
+BEGIN
+  UPDATE node_rows SET state = 'cached', why = '', error = '', started = NULL, ended = NULL, seconds = NULL,
+    run = (SELECT min(id) FROM runs WHERE same_as = OLD.id) WHERE run = OLD.id;
+  UPDATE artifact_rows SET run = (SELECT min(id) FROM runs WHERE same_as = OLD.id) WHERE run = OLD.id;
+  UPDATE runs SET same_as = nullif((SELECT min(id) FROM runs WHERE same_as = OLD.id), id) WHERE same_as = OLD.id;
+END;
+` + summaries}
+
+// summaries are views over the others.
+const summaries = `
+CREATE VIEW run_summary AS
+SELECT r.id, r.pipeline,
+  CASE WHEN r.ended IS NULL AND julianday('now') - julianday(r.heartbeat) > 60/86400.0 THEN 'interrupted' ELSE r.state END AS state,
+  r.started,
+  round((julianday(coalesce(r.ended, r.heartbeat)) - julianday(r.started)) * 86400, 1) AS seconds,
+  r.tasks,
+  (SELECT count(*) FROM nodes n WHERE n.run = r.id AND n.state = 'done')   AS done,
+  (SELECT count(*) FROM nodes n WHERE n.run = r.id AND n.state = 'cached') AS cached,
+  (SELECT count(*) FROM nodes n WHERE n.run = r.id AND n.state = 'failed') AS failed,
+  (SELECT count(*) FROM calls c WHERE c.run = r.id AND NOT c.cached) AS calls,
+  (SELECT round(coalesce(sum(cost), 0), 4) FROM calls c WHERE c.run = r.id) AS cost,
+  r.error
+FROM runs r ORDER BY r.id DESC;
+
+CREATE VIEW node_summary AS
+SELECT run, node, min(uses) AS uses, count(*) AS tasks,
+  sum(state = 'done') AS done, sum(state = 'cached') AS cached, sum(state = 'failed') AS failed,
+  round(sum(seconds), 3) AS seconds, sum(rows) AS rows, sum(bytes) AS bytes
+FROM nodes GROUP BY run, node ORDER BY run DESC, min(task);
+
+CREATE VIEW slowest AS
+SELECT run, label, uses, state, seconds, rows FROM nodes WHERE seconds IS NOT NULL ORDER BY run DESC, seconds DESC;
+
+CREATE VIEW failures AS
+SELECT run, label, uses, error, ended FROM nodes WHERE error <> '' ORDER BY run DESC, ended;
+`
 
 // migrate brings the file to the current version. Two processes may try at
 // once: the second finds it done.
