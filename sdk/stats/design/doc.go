@@ -9,7 +9,9 @@
 // arms stand in their ratio; a list made of permuted blocks never strays
 // further from that ratio than half a block.
 //
-// A simulated trial is data that a stated model made, with a seed: the same
-// seed gives the same rows on every machine. Every row says so in its column
-// "simulated".
+// A simulated trial is data that a stated model made, with a seed: in a WASM
+// guest the same seed gives the same rows on every machine (natively, exp may
+// differ in its last bit between processors). Every row says so in its column
+// "simulated". Power is the share of simulated trials in which a test's p
+// value is below alpha.
 package design
