@@ -37,7 +37,26 @@ const (
 	ImportLog      = "log"
 	ImportProgress = "progress"
 	ImportEmit     = "emit"
+	ImportGemm     = "num_gemm"
+	ImportTrsm     = "num_trsm"
 	ImportTick     = "tick"
+)
+
+// Flags of num_gemm.
+const (
+	GemmTransA = 1 // A is stored k x m
+	GemmTransB = 2 // B is stored n x k
+	GemmLower  = 4 // only the lower triangle of C is read and written
+
+	GemmFlags = GemmTransA | GemmTransB | GemmLower
+)
+
+// Flags of num_trsm.
+const (
+	TrsmRight = 1 // X op(L) = B, else op(L) X = B
+	TrsmTrans = 2 // op(L) is L', else L
+
+	TrsmFlags = TrsmRight | TrsmTrans
 )
 
 // Status of a Result.

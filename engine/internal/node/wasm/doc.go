@@ -8,11 +8,11 @@
 //
 // What stands between a plugin and everything else:
 //
-//   - Imports. A module may import three functions of flow and those of
-//     wasip1 that language runtimes need to start and to print; any other is
-//     refused by name when the plugin is loaded. There are no files, no
-//     network, no arguments and no environment behind them; clock and random
-//     numbers are pinned.
+//   - Imports. A module may import the functions of flow (three, and two for
+//     linear algebra) and those of wasip1 that language runtimes need to start
+//     and to print; any other is refused by name when the plugin is loaded.
+//     There are no files, no network, no arguments and no environment behind
+//     them; clock and random numbers are pinned.
 //   - Time. Package meter makes each module come by the host every few
 //     thousand steps, where a context that is done ends the call.
 //   - Memory. An instance's memory is an address range of fixed size that the

@@ -30,7 +30,7 @@ type Host struct {
 func Open(_ context.Context, cfg Config) (*Host, error) {
 	h := &Host{limits: cfg.Limits.filled(), alloc: cfg.Allocator}
 	if h.alloc == nil {
-		h.alloc = memory.DefaultAllocator
+		h.alloc = new(buffers)
 	}
 	if cfg.CacheDir != "" {
 		c, err := openCodeCache(cfg.CacheDir)
@@ -140,6 +140,7 @@ func exportHost(ctx context.Context, r wazero.Runtime) error {
 		}
 		in.hostEmit(uint32(stack[0]), uint32(stack[1]))
 	})
+	exportNumeric(export)
 	_, err := b.Instantiate(ctx)
 	return err
 }

@@ -22,6 +22,8 @@ var allowed = map[string]map[string]string{
 		abi.ImportLog:      "i32 i32 i32 -> ",
 		abi.ImportProgress: "i64 i64 i32 i32 -> ",
 		abi.ImportEmit:     "i32 i32 -> ",
+		abi.ImportGemm:     "i32 i32 i32 i32 f64 i32 i32 i32 i32 i32 i32 -> ",
+		abi.ImportTrsm:     "i32 i32 i32 i32 i32 i32 i32 -> ",
 	},
 	wasiModule: {
 		"args_get":            "i32 i32 -> i32",
