@@ -83,6 +83,9 @@ func (d *Design) NewOffset(fr *frame.Frame) ([]float64, error) {
 // Data are the rows of the frame that the design uses.
 func (d *Design) Data() *frame.Frame { return d.data.Select(d.Rows) }
 
+// Source is the frame that the design was made of.
+func (d *Design) Source() *frame.Frame { return d.data }
+
 // FactorColumn is a column that the fixed terms use as a factor.
 type FactorColumn struct {
 	Name   string
@@ -153,6 +156,25 @@ func (d *Design) predictors() ([]FactorColumn, []Covariate) {
 		}
 	}
 	return factors, covariates
+}
+
+// OffsetColumns lists the numeric columns that the offset reads.
+func (d *Design) OffsetColumns() []Covariate {
+	parts := slices.Clip(d.expansion.offsets)
+	if d.options.Offset != "" {
+		parts = append(parts, &expr{op: opName, text: d.options.Offset})
+	}
+	var out []Covariate
+	seen := map[string]bool{}
+	for _, e := range parts {
+		for _, name := range e.columns() {
+			if c, ok := d.data.Column(name.text); ok && c.Kind == frame.Numeric && !seen[name.text] {
+				seen[name.text] = true
+				out = append(out, covariate(c.Select(d.Rows)))
+			}
+		}
+	}
+	return out
 }
 
 // levelsOf are a column's levels in the order of the variable made of it.

@@ -37,6 +37,7 @@ type expansion struct {
 	index     map[string]int
 	terms     []product // ordered by number of variables, then as written
 	intercept bool
+	number    *expr // the last 0 or 1 read as a term
 	offsets   []*expr
 	bars      []*expr // the inside of random terms: opBinary "|" or "||"
 	dot       []string
@@ -128,7 +129,7 @@ func (x *expansion) sum(e *expr, top bool) ([]product, error) {
 		if e.num != 0 && e.num != 1 {
 			return nil, x.errorf(e, "the number %s is no term: 1 is the intercept, 0 leaves it out; arithmetic stands in I(...)", e)
 		}
-		x.intercept = e.num == 1
+		x.intercept, x.number = e.num == 1, e
 		return nil, nil
 	case opString:
 		return nil, x.errorf(e, "a string is no term: a column's name stands without quotes or in backquotes")
@@ -173,17 +174,17 @@ func (x *expansion) signed(e *expr) ([]product, error) {
 }
 
 func (x *expansion) minus(e *expr, left []product, right *expr) ([]product, error) {
-	intercept := x.intercept
+	intercept, number := x.intercept, x.number
+	x.number = nil
 	drop, err := x.sum(right, false)
 	if err != nil {
 		return nil, err
 	}
-	// "-1" read the 1 as an intercept: it takes it away, and "-0" adds it.
-	switch {
-	case right.op == opNumber:
-		x.intercept = right.num == 0
-	default:
-		x.intercept = intercept
+	// "- 1" takes the intercept away, "- 0" adds it.
+	if x.number != nil {
+		x.intercept = !x.intercept
+	} else {
+		x.intercept, x.number = intercept, number
 	}
 	gone := map[string]bool{}
 	for _, t := range drop {
