@@ -45,7 +45,8 @@ type program struct {
 	kind     string // "plugin" or "native"
 	from     string // where it was found
 	identity []string
-	info     operator.Plugin
+	info     operator.Plugin // once it was described
+	known    bool            // info is set
 	load     func(ctx context.Context) (loaded, error)
 
 	mu   sync.Mutex
@@ -90,6 +91,7 @@ type bound struct {
 	identity []string
 	own      node.Operator // one of flow's; nil for a program's
 	program  *program
+	seen     *witnesses // notes what a plan depends on; nil outside planning
 }
 
 // Spec implements plan.Operator.
@@ -121,7 +123,7 @@ func (b bound) operator(ctx context.Context) (node.Operator, error) {
 func (b bound) Bind(ctx context.Context, params json.RawMessage, seed uint64, inputs []*arrow.Schema) ([]*arrow.Schema, error) {
 	keyed, worth := params, b.own == nil
 	if f, ok := b.own.(fileBinder); ok {
-		keyed, worth = b.e.contentKey(ctx, f, params)
+		keyed, worth = b.e.contentKey(ctx, f, params, b.seen)
 	}
 	var key string
 	if worth {
@@ -195,38 +197,62 @@ func isPath(name string) bool {
 	return strings.ContainsRune(name, '/') || strings.HasSuffix(name, ".wasm")
 }
 
-// program loads the plugin or native node of that name or path.
+// program finds the plugin or native node of that name or path, and knows what
+// it says of itself.
 func (c *catalog) program(ctx context.Context, name, baseDir string, env []string) (*program, error) {
-	place, open, err := c.locate(name, baseDir)
-	if err != nil {
-		return nil, err
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p, key, err := c.open(name, baseDir, env)
+	if err != nil || p.known {
+		return p, err
 	}
-	key := place
+	if err := c.describe(ctx, p); err != nil {
+		delete(c.programs, key)
+		return nil, errors.Join(err, p.close())
+	}
+	p.known = true
+	return p, nil
+}
+
+// identity tells where a program lies and the lines that stand for its bytes.
+// It does not ask what the program says of itself.
+func (c *catalog) identity(name, baseDir string) (place string, lines []string, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p, _, err := c.open(name, baseDir, nil)
+	if err != nil {
+		return "", nil, err
+	}
+	return p.from, p.identity, nil
+}
+
+// open finds a program and hashes it, once for each place and environment. The
+// caller holds the mutex.
+func (c *catalog) open(name, baseDir string, env []string) (p *program, key string, err error) {
+	place, read, err := c.locate(name, baseDir)
+	if err != nil {
+		return nil, "", err
+	}
+	key = place
 	if len(env) > 0 {
 		key += "\x00" + strings.Join(env, "\x00")
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if p := c.programs[key]; p != nil {
-		return p, nil
+		return p, key, nil
 	}
-	var p *program
-	if open != nil {
-		if len(env) > 0 {
-			return nil, fmt.Errorf("%s is a sandboxed plugin, which sees no environment variables: remove env", name)
-		}
-		p, err = c.foundPlugin(name, place, open)
-	} else {
+	switch {
+	case read == nil:
 		p, err = c.foundNative(place, env)
+	case len(env) > 0:
+		err = fmt.Errorf("%s is a sandboxed plugin, which sees no environment variables: remove env", name)
+	default:
+		p, err = c.foundPlugin(name, place, read)
 	}
 	if err != nil {
-		return nil, err
-	}
-	if err := c.describe(ctx, p); err != nil {
-		return nil, errors.Join(err, p.close())
+		return nil, "", err
 	}
 	c.programs[key] = p
-	return p, nil
+	return p, key, nil
 }
 
 // describe fills in what a program says of itself: from the memo, or by

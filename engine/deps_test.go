@@ -47,6 +47,7 @@ const policy = `
 
 	# What happened.
 	ledger;
+	runmemo;
 	plan, event < report;
 
 	# The doorway. It carries the standard plugins with it.

@@ -12,6 +12,7 @@ import (
 	"github.com/seed-4012077a/flow/engine/internal/cache"
 	"github.com/seed-4012077a/flow/engine/internal/fingerprint"
 	"github.com/seed-4012077a/flow/engine/internal/ledger"
+	"github.com/seed-4012077a/flow/engine/internal/runmemo"
 )
 
 // cacheVersion is part of every key. It changes when flow itself would give
@@ -48,6 +49,7 @@ type Engine struct {
 	catalog *catalog
 	files   *fingerprint.Files
 	memo    *memo
+	memos   runmemo.Folder // of whole runs
 
 	running sync.Mutex // held by the run under way: an engine runs one plan at a time
 
@@ -74,7 +76,7 @@ func Open(cfg Config) (*Engine, error) {
 	if cfg.Notice == nil {
 		cfg.Notice = func(error) {}
 	}
-	e := &Engine{cfg: cfg, files: fingerprint.OpenFiles(filepath.Join(abs, "files.json")), memo: &memo{path: filepath.Join(abs, "memo")}}
+	e := &Engine{cfg: cfg, files: fingerprint.OpenFiles(filepath.Join(abs, "files.json")), memo: &memo{path: filepath.Join(abs, "memo")}, memos: runmemo.Folder(filepath.Join(abs, "memos"))}
 	e.catalog = newCatalog(e)
 	return e, nil
 }

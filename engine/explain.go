@@ -30,7 +30,7 @@ type TaskStatus struct {
 }
 
 // Explain says for every task of a plan whether it would run, and why, from
-// the same manifest that is hashed for its key. It changes nothing.
+// the same manifest that is hashed for its key. It changes no result.
 func (e *Engine) Explain(ctx context.Context, p *Plan) ([]TaskStatus, error) {
 	store, err := e.store()
 	if err != nil {
@@ -47,6 +47,7 @@ func (e *Engine) Explain(ctx context.Context, p *Plan) ([]TaskStatus, error) {
 			return nil, err
 		}
 	}
+	e.remember(ctx, p, store, results, "")
 	return out, nil
 }
 

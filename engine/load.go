@@ -26,8 +26,10 @@ type Source struct {
 
 // Plan is a pipeline that was found right, ready to be run.
 type Plan struct {
-	plan *plan.Plan
-	file string
+	plan   *plan.Plan
+	file   string
+	source *Source    // what it was planned from; nil where it was changed since
+	seen   *witnesses // what planning depended on
 }
 
 // Name returns the pipeline's name.
@@ -54,7 +56,8 @@ func (e *Engine) Plan(ctx context.Context, s Source) (*Plan, error) {
 	}
 	// What Load found wrong is in decl too: planning adds its own, so that all
 	// is reported at once.
-	p, err := plan.New(ctx, decl, e.catalog, plan.Options{Slots: map[string]int{"cpu": e.cfg.Jobs, "gpu": 0}})
+	seen := newWitnesses()
+	p, err := plan.New(ctx, decl, watched{e.catalog, seen}, plan.Options{Slots: map[string]int{"cpu": e.cfg.Jobs, "gpu": 0}})
 	if err != nil {
 		return nil, asPipelineError(err)
 	}
@@ -66,7 +69,7 @@ func (e *Engine) Plan(ctx context.Context, s Source) (*Plan, error) {
 	if err := oneWriterEach(decl, p); err != nil {
 		return nil, asPipelineError(err)
 	}
-	return &Plan{plan: p, file: s.File}, nil
+	return &Plan{plan: p, file: s.File, source: &s, seen: seen}, nil
 }
 
 // oneWriterEach refuses two nodes that write the same file: which of them came

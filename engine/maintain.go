@@ -81,6 +81,13 @@ func (e *Engine) CacheGC(ctx context.Context, p GCPolicy) (GCResult, error) {
 	if err != nil {
 		return GCResult{}, err
 	}
+	if got.Entries > 0 && !p.DryRun {
+		// Memos of what is gone would only be read in vain; the others are made
+		// again by the next run.
+		if err := e.memos.Clear(); err != nil {
+			return GCResult{}, err
+		}
+	}
 	res := GCResult{Entries: got.Entries, Files: got.Blobs, Bytes: got.Bytes, Kept: got.Kept, DryRun: p.DryRun}
 	return res, e.sweepScratch(ctx, p.DryRun, &res)
 }

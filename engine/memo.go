@@ -213,7 +213,8 @@ type fileBinder interface {
 
 // contentKey extends parameters by the content of the files that a binding
 // reads; ok is false where they cannot be read, which the binding then says.
-func (e *Engine) contentKey(ctx context.Context, f fileBinder, params json.RawMessage) (key json.RawMessage, ok bool) {
+// What was read is noted in seen, which may be nil.
+func (e *Engine) contentKey(ctx context.Context, f fileBinder, params json.RawMessage, seen *witnesses) (key json.RawMessage, ok bool) {
 	files, err := f.BindFiles(params)
 	if err != nil {
 		return nil, false
@@ -224,6 +225,7 @@ func (e *Engine) contentKey(ctx context.Context, f fileBinder, params json.RawMe
 		if err != nil {
 			return nil, false
 		}
+		seen.file(path, sum)
 		key = append(append(key, 0), sum[:]...)
 	}
 	return key, true

@@ -58,7 +58,11 @@ func (e *Engine) run(ctx context.Context, p *Plan, opts RunOptions, diffs *[]Tas
 		counts[st.String()]++
 	}
 	r.emit(event.Event{Kind: event.RunEnded, Run: r.id, Counts: counts, Err: runErr})
-	return &Summary{Run: r.id, Counts: counts}, errors.Join(runErr, r.finish())
+	err = errors.Join(runErr, r.finish())
+	if err == nil {
+		e.remember(ctx, p, r.store, r.settled(states), r.id)
+	}
+	return &Summary{Run: r.id, Counts: counts}, err
 }
 
 func (e *Engine) setRecording(rec *recorder) {

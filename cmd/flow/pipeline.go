@@ -45,15 +45,38 @@ func pipelineFile(args []string) (string, error) {
 
 // load plans the pipeline that the arguments and flags name.
 func (a *app) load(ctx context.Context, e *engine.Engine, args []string, s selection) (*engine.Plan, error) {
-	file, err := pipelineFile(args)
+	src, err := a.source(args, s)
 	if err != nil {
 		return nil, err
 	}
-	if os.Getenv("GOGC") == "" {
-		// Planning ten thousand nodes makes much garbage and keeps little: with
-		// Go's default a fifth of the time goes to collecting. Runs go on with
-		// the default, as their memory is bounded by batches in flight.
-		defer debug.SetGCPercent(debug.SetGCPercent(400))
+	defer collectLazily()()
+	return e.Plan(ctx, src)
+}
+
+// prepare is load for who runs or explains the pipeline and does nothing else
+// with it: what has not changed since the last time is not planned again.
+func (a *app) prepare(ctx context.Context, e *engine.Engine, args []string, s selection) (*engine.Prepared, error) {
+	src, err := a.source(args, s)
+	if err != nil {
+		return nil, err
 	}
-	return e.Plan(ctx, engine.Source{File: file, Sets: a.sets, Overlays: a.overlays, Only: s.only, From: s.from})
+	defer collectLazily()()
+	return e.Prepare(ctx, src)
+}
+
+func (a *app) source(args []string, s selection) (engine.Source, error) {
+	file, err := pipelineFile(args)
+	return engine.Source{File: file, Sets: a.sets, Overlays: a.overlays, Only: s.only, From: s.from}, err
+}
+
+// collectLazily tells the garbage collector to wait longer until the function
+// that it returns is called. Planning ten thousand nodes makes much garbage and
+// keeps little: with Go's default a fifth of the time goes to collecting. Runs
+// go on with the default, as their memory is bounded by batches in flight.
+func collectLazily() (restore func()) {
+	if os.Getenv("GOGC") != "" {
+		return func() {}
+	}
+	before := debug.SetGCPercent(400)
+	return func() { debug.SetGCPercent(before) }
 }

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
@@ -30,11 +32,11 @@ yet: if that comes out as before, this stays cached.`,
 				return err
 			}
 			defer e.Close()
-			p, err := a.load(cmd.Context(), e, args, sel)
+			p, err := a.prepare(cmd.Context(), e, args, sel)
 			if err != nil {
 				return err
 			}
-			statuses, err := e.Explain(cmd.Context(), p)
+			statuses, err := p.Explain(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -52,9 +54,7 @@ yet: if that comes out as before, this stays cached.`,
 // planRow is a line of the plan: one task, or several cells of a node that
 // stand alike.
 type planRow struct {
-	label  string
-	uses   string
-	status engine.TaskStatus
+	status engine.TaskStatus // sums, for several cells
 	cells  int
 }
 
@@ -65,21 +65,62 @@ func planRows(statuses []engine.TaskStatus, all bool) []planRow {
 	for _, s := range statuses {
 		if n := len(rows); n > 0 && !all {
 			last := &rows[n-1]
-			if last.status.Node == s.Node && last.status.State == s.State && strings.Join(last.status.Why, "\n") == strings.Join(s.Why, "\n") {
+			if last.status.Node == s.Node && last.status.State == s.State && slices.Equal(last.status.Why, s.Why) {
 				last.cells++
 				last.status.Rows += s.Rows
 				last.status.Estimate += s.Estimate
-				last.label = fmt.Sprintf("%s (%d cells)", s.Node, last.cells)
 				continue
 			}
 		}
-		rows = append(rows, planRow{label: s.Label, uses: s.Uses, status: s, cells: 1})
+		rows = append(rows, planRow{status: s, cells: 1})
 	}
 	return rows
 }
 
+// columns are the texts of a row, the last of which is not padded.
+func (r *planRow) columns() [6]string {
+	c := [6]string{r.status.State, r.status.Label, r.status.Uses, "", "", strings.Join(r.status.Why, "; ")}
+	if r.cells > 1 {
+		c[1] = fmt.Sprintf("%s (%d cells)", r.status.Node, r.cells)
+	}
+	if r.status.RowsKnown {
+		c[3] = humanize.Comma(r.status.Rows) + " rows"
+	}
+	if r.status.Estimate > 0 {
+		c[4] = "~" + roughly(r.status.Estimate)
+	}
+	return c
+}
+
+// printRows aligns the rows as text/tabwriter would, which takes several times
+// as long over the ten thousand rows of a large plan.
+func printRows(w io.Writer, rows []planRow) error {
+	const padding = "  "
+	lines := make([][6]string, len(rows))
+	var width [5]int
+	for i := range rows {
+		lines[i] = rows[i].columns()
+		for k := range width {
+			width[k] = max(width[k], utf8.RuneCountInString(lines[i][k]))
+		}
+	}
+	buf := bufio.NewWriterSize(w, 1<<16)
+	for i := range lines {
+		for k, n := range width {
+			text := lines[i][k]
+			_, _ = buf.WriteString(text) // Flush returns the first error
+			for range n - utf8.RuneCountInString(text) {
+				_ = buf.WriteByte(' ')
+			}
+			_, _ = buf.WriteString(padding)
+		}
+		_, _ = buf.WriteString(lines[i][5])
+		_ = buf.WriteByte('\n')
+	}
+	return buf.Flush()
+}
+
 func printPlan(w io.Writer, statuses []engine.TaskStatus, all bool) error {
-	tw := tabwriter.NewWriter(w, 2, 8, 2, ' ', 0)
 	counts := map[string]int{}
 	var estimate time.Duration
 	unknown := 0
@@ -92,17 +133,7 @@ func printPlan(w io.Writer, statuses []engine.TaskStatus, all bool) error {
 			}
 		}
 	}
-	for _, r := range planRows(statuses, all) {
-		rows, took := "", ""
-		if r.status.RowsKnown {
-			rows = humanize.Comma(r.status.Rows) + " rows"
-		}
-		if r.status.Estimate > 0 {
-			took = "~" + roughly(r.status.Estimate)
-		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", r.status.State, r.label, r.uses, rows, took, strings.Join(r.status.Why, "; "))
-	}
-	if err := tw.Flush(); err != nil {
+	if err := printRows(w, planRows(statuses, all)); err != nil {
 		return err
 	}
 	line := fmt.Sprintf("\n%d to run, %d perhaps, %d cached", counts[engine.WillRun], counts[engine.MayRun], counts[engine.Cached])

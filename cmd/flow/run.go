@@ -28,12 +28,12 @@ Ctrl-C stops at once and loses nothing that was finished; run again to go on.`,
 				return err
 			}
 			defer e.Close()
-			p, err := a.load(cmd.Context(), e, args, sel)
+			p, err := a.prepare(cmd.Context(), e, args, sel)
 			if err != nil {
 				return err
 			}
 			watch, done := a.observer(quiet, verbose)
-			_, err = e.Run(cmd.Context(), p, engine.RunOptions{KeepGoing: keepGoing, Observer: watch})
+			_, err = p.Run(cmd.Context(), engine.RunOptions{KeepGoing: keepGoing, Observer: watch})
 			done()
 			return err
 		},

@@ -400,13 +400,15 @@ func tableOf(v *Value) (*Table, bool) {
 }
 
 // ReadTable reads a TOML file that is no pipeline but a parameter's value.
-// name is what messages call it. Problems are an Errors.
-func ReadTable(name, path string, limits Limits) (*Table, error) {
+// name is what messages call it. Problems are an Errors; the source is nil
+// where the file could not be read.
+func ReadTable(name, path string, limits Limits) (*Table, *Source, error) {
 	limits = limits.withDefaults()
 	text, err := readLimited(path, limits.FileBytes)
 	if err != nil {
-		return nil, Errors{{Message: "cannot read " + name + ": " + reason(err)}}
+		return nil, nil, Errors{{Message: "cannot read " + name + ": " + reason(err)}}
 	}
-	t, errs := read(NewSource(name, path, text), limits)
-	return t, errs.Err()
+	src := NewSource(name, path, text)
+	t, errs := read(src, limits)
+	return t, src, errs.Err()
 }

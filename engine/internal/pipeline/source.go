@@ -11,7 +11,8 @@ type Source struct {
 	Name string // what messages call it: a path as the user wrote it, or a flag such as --set vars.data=x
 	Path string // absolute path; empty for a flag
 	Text string
-	Flag bool // a command line flag: its places are the flag itself
+	Mark string // the byte order mark that stands before Text, or ""
+	Flag bool   // a command line flag: its places are the flag itself
 
 	lines []int // byte offset of each line's start
 }
@@ -19,8 +20,9 @@ type Source struct {
 // NewSource makes a source of text. A byte order mark is left out, as the
 // decoder does, so that its offsets and ours are the same.
 func NewSource(name, path, text string) *Source {
-	text = text[len(markOf(text)):]
-	s := &Source{Name: name, Path: path, Text: text, lines: []int{0}}
+	mark := markOf(text)
+	text = text[len(mark):]
+	s := &Source{Name: name, Path: path, Text: text, Mark: mark, lines: []int{0}}
 	for i := 0; ; {
 		n := strings.IndexByte(text[i:], '\n')
 		if n < 0 {

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"runtime"
@@ -19,7 +20,7 @@ import (
 func New(ctx context.Context, p *pipeline.Pipeline, catalog Catalog, opts Options) (*Plan, error) {
 	b := &builder{
 		ctx: ctx, p: p, catalog: catalog, limits: opts.Limits, slots: map[string]int{"cpu": runtime.NumCPU(), "gpu": 0},
-		ops: map[string]*opState{}, stats: map[string]error{}, texts: map[string]string{},
+		ops: map[string]*opState{}, stats: map[string]error{}, texts: map[string]string{}, read: map[string][sha256.Size]byte{},
 		tables: map[string]*pipeline.Table{}, axisSchemas: map[axisSchemaKey]*arrow.Schema{},
 		checked: map[checkKey][]operator.Problem{}, reported: map[string]bool{},
 	}
@@ -67,6 +68,7 @@ type builder struct {
 	ops         map[string]*opState // by uses
 	stats       map[string]error
 	texts       map[string]string
+	read        map[string][sha256.Size]byte // files whose text was taken in
 	tables      map[string]*pipeline.Table
 	axisSchemas map[axisSchemaKey]*arrow.Schema
 	checked     map[checkKey][]operator.Problem

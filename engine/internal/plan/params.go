@@ -2,6 +2,7 @@ package plan
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -227,8 +228,9 @@ func (c *converter) tableFile(v *pipeline.Value, name string) *pipeline.Table {
 	var t *pipeline.Table
 	switch ext := strings.ToLower(filepath.Ext(name)); ext {
 	case ".toml":
+		var src *pipeline.Source
 		var err error
-		if t, err = pipeline.ReadTable(name, abs, c.b.limits); err != nil {
+		if t, src, err = pipeline.ReadTable(name, abs, c.b.limits); err != nil {
 			c.failed = true
 			list, _ := err.(pipeline.Errors)
 			for _, e := range list {
@@ -239,6 +241,7 @@ func (c *converter) tableFile(v *pipeline.Value, name string) *pipeline.Table {
 			}
 			return nil
 		}
+		c.b.took(abs, sumOf(src))
 	case ".json":
 		text, err := c.b.file(abs)
 		if err != nil {
@@ -365,7 +368,17 @@ func (b *builder) file(abs string) (string, error) {
 		return "", err
 	}
 	b.texts[abs] = string(raw)
+	b.took(abs, sha256.Sum256(raw))
 	return b.texts[abs], nil
+}
+
+// took notes a file whose text was taken in. One that was read twice and
+// changed in between gets a sum that no file has.
+func (b *builder) took(abs string, sum [sha256.Size]byte) {
+	if before, ok := b.read[abs]; ok && before != sum {
+		sum = [sha256.Size]byte{}
+	}
+	b.read[abs] = sum
 }
 
 // nearFile names a file of the same folder with nearly the same name, or else

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"time"
@@ -53,6 +54,12 @@ type Plan struct {
 	Dir   string  // the pipeline's folder
 	Tasks []*Task // every task after those that it takes inputs from
 	Nodes []*Node // in the same order
+
+	// What the plan came from, besides the flags and the operators: it would be
+	// the same while these are. It is that of the whole pipeline, whatever part
+	// was selected.
+	Read  map[string][sha256.Size]byte // SHA-256 of each file whose text was taken in, by absolute path
+	Found []string                     // absolute paths of parameters that had to be there
 
 	graph graph.Graph[string, *Node]
 	slots map[string]int

@@ -85,7 +85,7 @@ func (p *Plan) named(flag string, names []string) ([]bool, error) {
 
 // keep copies the wanted tasks into a plan of their own.
 func (p *Plan) keep(wanted, forced []bool) (*Plan, error) {
-	sub := &Plan{Name: p.Name, Dir: p.Dir, slots: p.slots}
+	sub := &Plan{Name: p.Name, Dir: p.Dir, slots: p.slots, Read: p.Read, Found: p.Found}
 	moved := make([]int, len(p.Tasks))
 	for i, t := range p.Tasks {
 		if !wanted[i] {

@@ -1,8 +1,10 @@
 package plan
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -187,7 +189,16 @@ func valueHasTemplate(v *pipeline.Value) bool {
 
 // finish puts the plan together.
 func (b *builder) finish() (*Plan, error) {
-	p := &Plan{Name: b.p.Name, Dir: b.p.Dir, Tasks: b.tasks, graph: newGraph(len(b.sorted)), slots: b.slots}
+	p := &Plan{Name: b.p.Name, Dir: b.p.Dir, Tasks: b.tasks, graph: newGraph(len(b.sorted)), slots: b.slots, Read: b.read}
+	for _, src := range b.p.Sources {
+		if src.Path != "" {
+			b.took(src.Path, sumOf(src))
+		}
+	}
+	for path := range b.stats {
+		p.Found = append(p.Found, path)
+	}
+	slices.Sort(p.Found)
 	p.Nodes = make([]*Node, len(b.sorted))
 	for i, n := range b.sorted {
 		p.Nodes[i] = n.out
@@ -196,6 +207,14 @@ func (b *builder) finish() (*Plan, error) {
 		}
 	}
 	return p, nil
+}
+
+// sumOf is the SHA-256 of a source's file.
+func sumOf(src *pipeline.Source) [sha256.Size]byte {
+	h := sha256.New()
+	_, _ = io.WriteString(h, src.Mark) // a hash takes everything
+	_, _ = io.WriteString(h, src.Text)
+	return [sha256.Size]byte(h.Sum(nil))
 }
 
 // Slots returns the resources that tasks may take: the machine's with the

@@ -21,8 +21,8 @@ type Config struct {
 	// DefaultLimits.
 	Limits Limits
 
-	// Allocator makes the buffers of the batches that come out of guests;
-	// nil is memory.DefaultAllocator.
+	// Allocator makes the buffers of the batches that come out of guests.
+	// nil is Go's heap without clearing what is written in full anyway.
 	Allocator memory.Allocator
 }
 

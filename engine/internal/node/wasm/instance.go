@@ -47,7 +47,7 @@ func newInstance(ctx context.Context, p *Plugin) (*instance, error) {
 	in := &instance{plugin: p, alloc: p.alloc, fns: map[string]api.Function{}}
 	in.clock.reset()
 	in.log = newLog(nil, 0)
-	mem, err := newMemory(p.limits.Memory)
+	mem, err := p.memories.get(p.limits.Memory)
 	if err != nil {
 		return nil, p.error("", "starting", in.log, fmt.Errorf("there is no address space for its memory: %w", err))
 	}

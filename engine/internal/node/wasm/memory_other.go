@@ -4,14 +4,22 @@ package wasm
 
 import "github.com/tetratelabs/wazero/experimental"
 
-// newMemory returns a memory that grows by doubling, up to limit bytes.
-func newMemory(limit int64) (experimental.LinearMemory, error) { return &grown{limit: limit}, nil }
+// memories gives instances their memories.
+type memories struct{}
+
+// get returns a memory that grows by doubling, up to limit bytes.
+func (*memories) get(limit int64) (experimental.LinearMemory, error) {
+	return &grown{limit: limit}, nil
+}
+
+func (*memories) close() {}
 
 type grown struct {
 	b     []byte
 	limit int64
 }
 
+// Reallocate implements experimental.LinearMemory.
 func (g *grown) Reallocate(size uint64) []byte {
 	if size > uint64(g.limit) {
 		return nil
@@ -25,4 +33,5 @@ func (g *grown) Reallocate(size uint64) []byte {
 	return g.b
 }
 
+// Free implements experimental.LinearMemory.
 func (g *grown) Free() { g.b = nil }

@@ -29,8 +29,9 @@ type Plugin struct {
 	hasNext  bool
 	about    operator.Plugin
 
-	pool  pool
-	bound bindings
+	pool     pool
+	memories memories
+	bound    bindings
 }
 
 // Name returns what the plugin was loaded as.
@@ -56,7 +57,9 @@ func (p *Plugin) Operator(name string) (node.Operator, bool) {
 // Close frees the plugin. Nothing may run in it any more.
 func (p *Plugin) Close(ctx context.Context) error {
 	p.pool.close(ctx)
-	return p.runtime.Close(ctx)
+	err := p.runtime.Close(ctx)
+	p.memories.close()
+	return err
 }
 
 // error makes err an *Error.
