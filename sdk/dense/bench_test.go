@@ -33,7 +33,7 @@ func BenchmarkGemm(b *testing.B) {
 			for flags := range 4 {
 				b.Run(fmt.Sprintf("%d/%02b/%s", n, flags, be.name), func(b *testing.B) {
 					for b.Loop() {
-						_ = place{be: be}.gemm("", flags&2 != 0, flags&1 != 0, false, 1e-9, x, y, z)
+						_ = place{backend: be}.gemm("", flags&2 != 0, flags&1 != 0, false, 1e-9, x, y, z)
 					}
 					rate(b, flops)
 				})
@@ -69,7 +69,7 @@ func BenchmarkTrsm(b *testing.B) {
 					y := clone(x)
 					for b.Loop() {
 						copy(y.Data, x.Data)
-						_ = place{be: be}.trsm(side, trans, l, y)
+						_ = place{backend: be}.trsm(side, trans, l, y)
 					}
 					rate(b, flops)
 				})
@@ -96,7 +96,7 @@ func BenchmarkPotrf(b *testing.B) {
 			b.Run(fmt.Sprintf("%d/%s", n, be.name), func(b *testing.B) {
 				for b.Loop() {
 					copy(work.Data, a.Data)
-					_ = place{be: be}.potrf(work)
+					_ = place{backend: be}.potrf(work)
 				}
 				rate(b, flops)
 			})
@@ -122,7 +122,7 @@ func BenchmarkPotri(b *testing.B) {
 	for _, be := range backends() {
 		b.Run(be.name, func(b *testing.B) {
 			for b.Loop() {
-				_ = place{be: be}.potri(a, c)
+				_ = place{backend: be}.potri(a, c)
 			}
 			rate(b, 2*float64(n)*float64(n)*float64(n)/3)
 		})

@@ -139,7 +139,7 @@ func TestTrsmBits(t *testing.T) {
 					t.Fatal(err)
 				}
 				for r, x := range column {
-					if x != one.At(r, 0) && x == x {
+					if x != one.At(r, 0) && !(x != x && one.At(r, 0) != one.At(r, 0)) {
 						t.Fatalf("Trsv: element %d of %d is %g, Trsm's is %g", r, n, x, one.At(r, 0))
 					}
 				}
@@ -246,7 +246,7 @@ func TestPotrfFails(t *testing.T) {
 			if p := refPotrf(want); p != bad.pivot {
 				t.Fatalf("the reference fails at %d, not %d", p, bad.pivot)
 			}
-			err := place{be: be}.potrf(a)
+			err := place{backend: be}.potrf(a)
 			var pe *PivotError
 			if !errors.As(err, &pe) || pe.Pivot != bad.pivot || pe.Value > 0 && !math.IsInf(pe.Value, 1) {
 				t.Fatalf("%s: %v, want pivot %d", be.name, err, bad.pivot)
@@ -266,34 +266,42 @@ func TestPotrfFails(t *testing.T) {
 	}
 }
 
+// TestPoll lets each function ask some times and then stops it.
 func TestPoll(t *testing.T) {
 	stop := errors.New("stop")
-	for _, n := range []int{1, 300, 700} {
+	for _, n := range []int{1, 9, 300, 700} {
 		rng := rand.New(rand.NewPCG(13, 14))
-		l, b := factorOf(rng, n), random(rng, n, n)
-		for after := range 3 {
-			left := after
-			p := Poll(func() error {
-				if left--; left < 0 {
-					return stop
+		l, b, a := factorOf(rng, n), random(rng, n, n), definite(rng, min(n, 100))
+		one, err := b.Slice(0, n, 0, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, call := range map[string]func(p Poll) error{
+			"Gemm":         func(p Poll) error { return p.Gemm(false, false, 1, b, b, New(n, n)) },
+			"a vector":     func(p Poll) error { return p.Gemm(false, false, 1, b, one, New(n, 1)) },
+			"Syrk":         func(p Poll) error { return p.Syrk(true, 1, b, New(n, n)) },
+			"Trsm, left":   func(p Poll) error { return p.Trsm(Left, false, l, b) },
+			"Trsm, right":  func(p Poll) error { return p.Trsm(Right, true, l, b) },
+			"Trsm, vector": func(p Poll) error { return p.Trsm(Left, true, l, one) },
+			"Potrf":        func(p Poll) error { return p.Potrf(a) },
+			"Potri":        func(p Poll) error { return p.Potri(l, New(n, n)) },
+		} {
+			for after := range 3 {
+				asked := 0
+				err := call(func() error {
+					if asked++; asked > after {
+						return stop
+					}
+					return nil
+				})
+				switch {
+				case asked > after && !errors.Is(err, stop):
+					t.Errorf("%s of %d, stopped after %d: %v", name, n, after, err)
+				case asked > after+1:
+					t.Errorf("%s of %d went on after it was stopped", name, n)
+				case asked == 0 && n >= 300:
+					t.Errorf("%s of %d does not ask", name, n)
 				}
-				return nil
-			})
-			for name, err := range map[string]error{
-				"Gemm": p.Gemm(false, false, 1, b, b, New(n, n)),
-				"Syrk": p.Syrk(true, 1, b, New(n, n)),
-			} {
-				if left < 0 && !errors.Is(err, stop) {
-					t.Errorf("%s of %d: %v", name, n, err)
-				}
-				left = after
-			}
-			if err := p.Trsm(Right, true, l, b); left < 0 && !errors.Is(err, stop) {
-				t.Errorf("Trsm of %d: %v", n, err)
-			}
-			left = after
-			if err := p.Potrf(definite(rng, min(n, 100))); left < 0 && !errors.Is(err, stop) {
-				t.Errorf("Potrf of %d: %v", n, err)
 			}
 		}
 	}

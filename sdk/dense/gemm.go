@@ -44,16 +44,16 @@ func (p Poll) Syrk(trans bool, alpha float64, a, c Matrix) error {
 
 // place is where work is done, and how.
 type place struct {
-	be   *backend
+	*backend
 	poll Poll
 	away bool // large pieces go to the host
 }
 
 // outside is where the package's functions work: with the host where there is
 // one.
-var outside = place{be: best, away: hasHost}
+var outside = place{backend: best, away: hasHost}
 
-func here(p Poll) place { return place{be: best, poll: p} }
+func here(p Poll) place { return place{backend: best, poll: p} }
 
 func (pl place) ask() error {
 	if pl.poll == nil {
@@ -83,13 +83,14 @@ func (pl place) gemm(name string, transA, transB, lower bool, alpha float64, a, 
 }
 
 func checkGemm(transA, transB, lower bool, alpha float64, a, b, c Matrix) (p product, err error) {
-	for _, x := range []struct {
-		m    Matrix
-		name string
-	}{{a, "A"}, {b, "B"}, {c, "C"}} {
-		if err := x.m.check(x.name); err != nil {
-			return p, err
-		}
+	if err := a.check("A"); err != nil {
+		return p, err
+	}
+	if err := b.check("B"); err != nil {
+		return p, err
+	}
+	if err := c.check("C"); err != nil {
+		return p, err
 	}
 	m, k := a.Rows, a.Cols
 	if transA {
@@ -121,9 +122,71 @@ func (pl place) product(p product) error {
 		hostGemm(p)
 		return nil
 	}
+	if p.m*p.n <= plainWork/p.k || p.n == 1 {
+		return pl.plainProduct(p)
+	}
 	ws := pl.workspace()
 	defer ws.release()
 	return ws.product(p)
+}
+
+// plainWork is the number of multiplications up to which packing costs more
+// than it saves.
+const plainWork = 128
+
+// plainProduct works on the operands where they lie, on four chains of a
+// column at a time.
+func (pl place) plainProduct(p product) error {
+	for i := 0; i < p.m; i += 4 {
+		if i%256 == 0 {
+			if err := pl.ask(); err != nil {
+				return err
+			}
+		}
+		for j := range p.n {
+			switch {
+			case p.lower && i+3 < j:
+			case i+4 <= p.m && !(p.lower && i < j):
+				p.chains4(i, j)
+			default:
+				for r := i; r < min(i+4, p.m); r++ {
+					if !p.lower || r >= j {
+						p.chain(r, j)
+					}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (p product) chain(i, j int) {
+	a, b := p.a.from(i, 0), p.b.from(0, j)
+	c := &p.c.data[p.c.at+i*p.c.row+j]
+	s := *c
+	for range p.k {
+		s += float64(float64(p.alpha*a.data[a.at]) * b.data[b.at])
+		a.at += a.col
+		b.at += b.row
+	}
+	*c = s
+}
+
+func (p product) chains4(i, j int) {
+	a, b, c := p.a.from(i, 0), p.b.from(0, j), p.c.from(i, j)
+	c0, c1, c2, c3 := &c.data[c.at], &c.data[c.at+c.row], &c.data[c.at+2*c.row], &c.data[c.at+3*c.row]
+	s0, s1, s2, s3 := *c0, *c1, *c2, *c3
+	x, at, row := a.data, a.at, a.row
+	for range p.k {
+		y := b.data[b.at]
+		s0 += float64(float64(p.alpha*x[at]) * y)
+		s1 += float64(float64(p.alpha*x[at+row]) * y)
+		s2 += float64(float64(p.alpha*x[at+2*row]) * y)
+		s3 += float64(float64(p.alpha*x[at+3*row]) * y)
+		at += a.col
+		b.at += b.row
+	}
+	*c0, *c1, *c2, *c3 = s0, s1, s2, s3
 }
 
 // Block sizes in elements. They decide nothing but speed.

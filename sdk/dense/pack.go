@@ -6,7 +6,6 @@ import "sync"
 // as large as the largest piece so far.
 type workspace struct {
 	place
-	*backend
 	a, b []float64 // packed blocks
 	edge []float64 // a tile of C that sticks out over what is to be written
 	last []float64 // a panel of unpacked B that sticks out likewise, padded
@@ -22,7 +21,7 @@ func (pl place) workspace() *workspace {
 	if !ok {
 		ws = &workspace{edge: make([]float64, maxTile)}
 	}
-	ws.place, ws.backend = pl, pl.be
+	ws.place = pl
 	return ws
 }
 

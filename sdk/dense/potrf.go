@@ -62,7 +62,7 @@ func (pl place) factor(n, first int, a view) error {
 		return err
 	}
 	if n <= factorLeaf {
-		return factorRows(n, first, a)
+		return factorColumns(n, first, a)
 	}
 	h := half(n, factorLeaf)
 	if err := pl.factor(h, first, a); err != nil {
@@ -78,26 +78,40 @@ func (pl place) factor(n, first int, a view) error {
 	return pl.factor(n-h, first+h, a22)
 }
 
-// factorRows factors row by row.
-func factorRows(n, first int, a view) error {
-	row := func(i int) []float64 { return a.data[a.at+i*a.row:][:i+1] }
-	for i := range n {
-		li := row(i)
-		for j := range i {
-			lj, s := row(j), li[j]
-			for p, x := range lj[:j] {
-				s -= float64(li[p] * x)
-			}
-			li[j] = s / lj[j]
-		}
-		d := li[i]
-		for _, x := range li[:i] {
+// factorColumns factors column by column, on four chains of one at a time.
+func factorColumns(n, first int, a view) error {
+	for j := range n {
+		row := func(i int) []float64 { return a.data[a.at+i*a.row:][:j+1] }
+		lj := row(j)
+		d := lj[j]
+		for _, x := range lj[:j] {
 			d -= float64(x * x)
 		}
 		if !(d > 0) || math.IsInf(d, 1) {
-			return &PivotError{Pivot: first + i, Value: d}
+			return &PivotError{Pivot: first + j, Value: d}
 		}
-		li[i] = math.Sqrt(d)
+		d = math.Sqrt(d)
+		lj[j] = d
+		i := j + 1
+		for ; i+4 <= n; i += 4 {
+			r0, r1, r2, r3 := row(i), row(i+1), row(i+2), row(i+3)
+			s0, s1, s2, s3 := r0[j], r1[j], r2[j], r3[j]
+			for p, x := range lj[:j] {
+				s0 -= float64(r0[p] * x)
+				s1 -= float64(r1[p] * x)
+				s2 -= float64(r2[p] * x)
+				s3 -= float64(r3[p] * x)
+			}
+			r0[j], r1[j], r2[j], r3[j] = s0/d, s1/d, s2/d, s3/d
+		}
+		for ; i < n; i++ {
+			li := row(i)
+			s := li[j]
+			for p, x := range lj[:j] {
+				s -= float64(li[p] * x)
+			}
+			li[j] = s / d
+		}
 	}
 	return nil
 }

@@ -117,7 +117,7 @@ func backends() []*backend { return append(accelerated(), portable()) }
 // on runs f for every backend.
 func on(t *testing.T, f func(t *testing.T, pl place)) {
 	for _, be := range backends() {
-		t.Run(be.name, func(t *testing.T) { f(t, place{be: be}) })
+		t.Run(be.name, func(t *testing.T) { f(t, place{backend: be}) })
 	}
 }
 

@@ -28,12 +28,7 @@ func Trsv(trans bool, l Matrix, x []float64) error {
 	if err := checkTrsm(Left, l, b); err != nil {
 		return fmt.Errorf("dense: Trsv: %w", err)
 	}
-	if trans {
-		upward(l, x)
-	} else {
-		downward(l, x)
-	}
-	return nil
+	return outside.trsm(Left, trans, l, b)
 }
 
 // solve is one triangular system, op(L) X = B or X op(L) = B, of n unknowns
@@ -83,9 +78,16 @@ func (pl place) solve(s solve) error {
 		hostTrsm(s)
 		return nil
 	}
+	if s.n <= plainSize && s.m <= plainSize {
+		s.plain()
+		return nil
+	}
 	ws := pl.workspace()
 	defer ws.release()
-	if s.side == Right {
+	switch {
+	case s.m == 1:
+		return ws.vector(s)
+	case s.side == Right:
 		return ws.right(s.n, s.m, s.l, s.b, s.trans)
 	}
 	return ws.left(s.n, s.m, s.l, s.b, s.trans)
@@ -259,46 +261,4 @@ func (ws *workspace) turned(n, m int, l, b view, trans bool) error {
 		}
 	}
 	return nil
-}
-
-// downward solves L x = b. Four rows at a time keep four sums in flight.
-func downward(l Matrix, x []float64) {
-	n := len(x)
-	i := 0
-	for ; i+4 <= n; i += 4 {
-		row := func(r int) []float64 { return l.Data[(i+r)*l.Stride:][:i+4] }
-		r0, r1, r2, r3 := row(0), row(1), row(2), row(3)
-		s0, s1, s2, s3 := x[i], x[i+1], x[i+2], x[i+3]
-		for p, v := range x[:i] {
-			s0 -= float64(r0[p] * v)
-			s1 -= float64(r1[p] * v)
-			s2 -= float64(r2[p] * v)
-			s3 -= float64(r3[p] * v)
-		}
-		s0 /= r0[i]
-		s1 = (s1 - float64(r1[i]*s0)) / r1[i+1]
-		s2 = (s2 - float64(r2[i]*s0) - float64(r2[i+1]*s1)) / r2[i+2]
-		s3 = (s3 - float64(r3[i]*s0) - float64(r3[i+1]*s1) - float64(r3[i+2]*s2)) / r3[i+3]
-		x[i], x[i+1], x[i+2], x[i+3] = s0, s1, s2, s3
-	}
-	for ; i < n; i++ {
-		row, s := l.Data[i*l.Stride:][:i+1], x[i]
-		for p, v := range x[:i] {
-			s -= float64(row[p] * v)
-		}
-		x[i] = s / row[i]
-	}
-}
-
-// upward solves L' x = b: each unknown is taken from all others as soon as it
-// is known, so that rows of L are read along.
-func upward(l Matrix, x []float64) {
-	for i := len(x) - 1; i >= 0; i-- {
-		row := l.Data[i*l.Stride:][:i+1]
-		v := x[i] / row[i]
-		x[i] = v
-		for p, y := range row[:i] {
-			x[p] -= float64(y * v)
-		}
-	}
 }
