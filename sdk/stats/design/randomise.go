@@ -1,9 +1,13 @@
 package design
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 )
 
 // Factor is a factor of a trial and its levels. Ratio has a whole number for
@@ -12,6 +16,46 @@ type Factor struct {
 	Name   string   `json:"name"`
 	Levels []string `json:"levels"`
 	Ratio  []int    `json:"ratio,omitempty"`
+}
+
+// UnmarshalJSON takes levels that are texts or numbers.
+func (f *Factor) UnmarshalJSON(data []byte) error {
+	var raw struct {
+		Name   string            `json:"name"`
+		Levels []json.RawMessage `json:"levels"`
+		Ratio  []int             `json:"ratio"`
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&raw); err != nil {
+		return fmt.Errorf("factor: %w", err)
+	}
+	*f = Factor{Name: raw.Name, Ratio: raw.Ratio}
+	for _, l := range raw.Levels {
+		var text string
+		var number float64
+		if json.Unmarshal(l, &text) != nil {
+			if err := json.Unmarshal(l, &number); err != nil {
+				return fmt.Errorf("factor %q: the level %s is neither a text nor a number", raw.Name, l)
+			}
+			text = strconv.FormatFloat(number, 'g', -1, 64)
+		}
+		f.Levels = append(f.Levels, text)
+	}
+	return nil
+}
+
+// Numbers returns the levels as numbers, and whether all of them are.
+func (f Factor) Numbers() ([]float64, bool) {
+	out := make([]float64, len(f.Levels))
+	for i, l := range f.Levels {
+		v, err := strconv.ParseFloat(l, 64)
+		if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+			return nil, false
+		}
+		out[i] = v
+	}
+	return out, true
 }
 
 // check says what is wrong with a factor.

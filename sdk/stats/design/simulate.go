@@ -215,17 +215,15 @@ func (t Trial) people(seed uint64) (*frame.Frame, error) {
 
 // spread adds a factor's column from one level for each participant.
 func spread(fr *frame.Frame, f Factor, times int, level func(participant int) int) error {
-	numbers := make([]float64, len(f.Levels))
-	numeric := true
-	for i, l := range f.Levels {
-		v, err := strconv.ParseFloat(l, 64)
-		numbers[i], numeric = v, numeric && err == nil && !math.IsNaN(v) && !math.IsInf(v, 0)
-	}
+	numbers, numeric := f.Numbers()
 	codes, values := make([]int32, fr.Rows()), make([]float64, fr.Rows())
 	for i := 0; i < fr.Rows(); i += times {
 		l := level(i / times)
 		for k := range times {
-			codes[i+k], values[i+k] = int32(l), numbers[l]
+			codes[i+k] = int32(l)
+			if numeric {
+				values[i+k] = numbers[l]
+			}
 		}
 	}
 	if numeric {

@@ -9,6 +9,7 @@ import (
 	"sort"
 	"strconv"
 	"testing"
+	"time"
 )
 
 func shared(t testing.TB) string {
@@ -132,8 +133,6 @@ func daily(t testing.TB, file, y, time string, shift float64) *data {
 		random: []randomTerm{{text: "1 + " + time + " | pid", group: "pid", levels: lev, index: idx, z: bind(ones(n), ses), names: []string{"(Intercept)", time}, correlated: true}}}
 }
 
-func newKernel(q *problem) kernel { return newOneFactor(q) }
-
 func TestDailyFull(t *testing.T) {
 	d := daily(t, "daily_full42588.csv", "engaging", "session", 1)
 	q, err := newProblem(d)
@@ -149,7 +148,7 @@ func TestDailyFull(t *testing.T) {
 	// check gradient
 	th := []float64{0.5, -0.2, 0.7}
 	pt, _ := f.at(th)
-	h, _ := f.hessian(pt)
+	h, _ := f.hessian(pt, true)
 	for i := range th {
 		a := append([]float64(nil), th...)
 		b := append([]float64(nil), th...)
@@ -176,4 +175,90 @@ func BenchmarkDaily(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+func fitBare(t testing.TB, d *data, reml bool) (*profile, *search) {
+	q, err := newProblem(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &profile{q: q, k: newKernel(q), reml: reml}
+	s, err := f.minimise(q.start())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f, s
+}
+
+func gradientCheck(f *profile, th []float64) {
+	pt, _ := f.at(th)
+	h, err := f.hessian(pt, true)
+	fmt.Println(h.exact, err)
+	d := len(th)
+	for i := range th {
+		a := append([]float64(nil), th...)
+		b := append([]float64(nil), th...)
+		a[i] += 1e-4
+		b[i] -= 1e-4
+		pa, _ := f.at(a)
+		f.differentiate(pa)
+		pb, _ := f.at(b)
+		f.differentiate(pb)
+		fmt.Println(pt.grad[i], (pa.dev-pb.dev)/2e-4)
+		for j := range th {
+			fmt.Println("  ", h.profiled[i*d+j], (pa.grad[j]-pb.grad[j])/2e-4)
+		}
+	}
+}
+
+func instEval(t testing.TB, dept bool) *data {
+	tb := readTable(t, filepath.Join(shared(t), "real", "InstEval.csv"))
+	y := tb.num("y")
+	n := len(y)
+	d := &data{y: y, p: 2, names: []string{"(Intercept)", "service1"}, x: bind(ones(n), tb.num("service"))}
+	gs := []string{"s", "d"}
+	if dept {
+		gs = append(gs, "dept")
+	}
+	for _, g := range gs {
+		idx, lev := tb.group(g)
+		d.random = append(d.random, randomTerm{text: "1 | " + g, group: g, levels: lev, index: idx, z: ones(n), names: []string{"(Intercept)"}, correlated: true})
+	}
+	return d
+}
+
+func TestInst(t *testing.T) {
+	for _, dept := range []bool{false, true} {
+		d := instEval(t, dept)
+		t0 := time.Now()
+		f, s := fitBare(t, d, !dept)
+		fmt.Println(time.Since(t0), s.steps, f.evals, s.gap, s.pt.dev, s.pt.theta, math.Sqrt(s.pt.r2/s.pt.nu), f.q.uncentre(s.pt.beta), s.pt.grad)
+	}
+}
+
+func TestPen(t *testing.T) {
+	tb := readTable(t, filepath.Join(shared(t), "real", "Penicillin.csv"))
+	y := tb.num("diameter")
+	n := len(y)
+	x := make([]float64, n)
+	for i := range x {
+		x[i] = float64(i%5) - 2
+	}
+	d := &data{y: y, p: 1, names: []string{"(Intercept)"}, x: ones(n)}
+	for _, g := range []string{"plate", "sample"} {
+		idx, lev := tb.group(g)
+		d.random = append(d.random, randomTerm{text: "1 | " + g, group: g, levels: lev, index: idx, z: ones(n), names: []string{"(Intercept)"}, correlated: true})
+	}
+	f, s := fitBare(t, d, true)
+	fmt.Println(s.steps, f.evals, s.gap, s.pt.dev, s.pt.theta)
+	gradientCheck(f, []float64{.8, 1.3})
+	gradientCheck(f, []float64{.8, 0.005})
+	d.random[0].z = bind(ones(n), x)
+	d.random[0].names = []string{"(Intercept)", "x"}
+	d.random[1].z = bind(ones(n), x)
+	d.random[1].names = []string{"(Intercept)", "x"}
+	f, s = fitBare(t, d, true)
+	fmt.Println(s.steps, f.evals, s.gap, s.pt.dev, s.pt.theta)
+	gradientCheck(f, []float64{.8, 1.3, .5, .4, -.3, .7})
+	gradientCheck(f, []float64{.8, 1.3, .5, .4, -.3, .001})
 }

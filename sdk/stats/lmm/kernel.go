@@ -22,15 +22,16 @@ type kernel interface {
 	// It reports false where a block is not positive definite (overflow).
 	decompose(lambda [][]float64, r []float64) (logDet float64, ok bool)
 	// slopes are sums at the last decompose; c is p x p, b has length w.
-	slopes(c, b []float64) []slope
-	// curvature is what the Hessian needs, at the last decompose.
-	curvature(c, b []float64, dirs []direction) curvature
+	slopes(c, b []float64) ([]slope, error)
+	// curvature is what the Hessian needs, at the last decompose. Without
+	// exact, tt may be left out where it is dear.
+	curvature(c, b []float64, dirs []direction, exact bool) (curvature, error)
 	// moments are the full matrices, at the last decompose.
-	moments(dirs []direction) moments
+	moments(dirs []direction) (moments, error)
 	// modes are u_g = Z_g' V^-1 e for every level: levels x k a factor.
-	modes(b []float64) [][]float64
+	modes(b []float64) ([][]float64, error)
 	// spread is Lambda (Lambda'Z'Z Lambda + I)^-1 Lambda' of one level: k x k.
-	spread(factor, level int) []float64
+	spread(factor, level int) ([]float64, error)
 	// respond gives a kernel of the same columns with another last column.
 	respond(q *problem) kernel
 }
@@ -80,4 +81,11 @@ func (mo *moments) contract(c, b []float64, p int) curvature {
 		}
 	}
 	return out
+}
+
+func newKernel(q *problem) kernel {
+	if len(q.factors) == 1 {
+		return newOneFactor(q)
+	}
+	return newCrossed(q)
 }

@@ -334,7 +334,7 @@ func sandwich(out, w, s, tmp []float64, k int) {
 	multiplyT(out, tmp, w, k)
 }
 
-func (o *oneFactor) slopes(c, b []float64) []slope {
+func (o *oneFactor) slopes(c, b []float64) ([]slope, error) {
 	k := o.k
 	kk := k * k
 	s := slope{make([]float64, kk), make([]float64, kk), make([]float64, kk)}
@@ -350,10 +350,10 @@ func (o *oneFactor) slopes(c, b []float64) []slope {
 		sandwich(u, ce.wm, j, t, k)
 		axpy(1, u, s.h)
 	}
-	return []slope{s}
+	return []slope{s}, nil
 }
 
-func (o *oneFactor) curvature(c, b []float64, dirs []direction) curvature {
+func (o *oneFactor) curvature(c, b []float64, dirs []direction, _ bool) (curvature, error) {
 	k, w, nd := o.k, o.w, len(dirs)
 	kk := k * k
 	out := curvature{tt: make([]float64, nd*nd), tc: make([]float64, nd*nd), te: make([]float64, nd*nd)}
@@ -388,7 +388,7 @@ func (o *oneFactor) curvature(c, b []float64, dirs []direction) curvature {
 	mirror(out.tt, nd)
 	mirror(out.tc, nd)
 	mirror(out.te, nd)
-	return out
+	return out, nil
 }
 
 // firstMoments are M_i = sum_g B_g' W'S_i W B_g.
@@ -409,7 +409,7 @@ func (o *oneFactor) firstMoments(dirs []direction) [][]float64 {
 	return out
 }
 
-func (o *oneFactor) moments(dirs []direction) moments {
+func (o *oneFactor) moments(dirs []direction) (moments, error) {
 	k, w, nd := o.k, o.w, len(dirs)
 	kk := k * k
 	mo := moments{t: make([]float64, nd), tt: make([]float64, nd*nd), m: o.firstMoments(dirs), n: make([][][]float64, nd)}
@@ -435,10 +435,10 @@ func (o *oneFactor) moments(dirs []direction) moments {
 		}
 	}
 	mirror(mo.tt, nd)
-	return mo
+	return mo, nil
 }
 
-func (o *oneFactor) modes(b []float64) [][]float64 {
+func (o *oneFactor) modes(b []float64) ([][]float64, error) {
 	k, w := o.k, o.w
 	out := make([]float64, len(o.f.levels)*k)
 	tmp := make([]float64, k)
@@ -452,11 +452,11 @@ func (o *oneFactor) modes(b []float64) [][]float64 {
 			out[g*k+i] = dot(tmp, wm[i*k:])
 		}
 	}
-	return [][]float64{out}
+	return [][]float64{out}, nil
 }
 
-func (o *oneFactor) spread(_, level int) []float64 {
-	return append([]float64(nil), o.cells[o.cellOf[level]].m...)
+func (o *oneFactor) spread(_, level int) ([]float64, error) {
+	return append([]float64(nil), o.cells[o.cellOf[level]].m...), nil
 }
 
 // respond makes the sums that hold y again and shares the rest.

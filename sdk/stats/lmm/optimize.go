@@ -51,7 +51,10 @@ func (f *profile) descend(theta []float64) (*search, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, _ := f.hessian(pt)
+	h, err := f.hessian(pt, false)
+	if err != nil {
+		return nil, err
+	}
 	radius, d := 1.0, len(theta)
 	s := &search{pt: pt}
 	for s.steps = 1; s.steps <= maxSteps; s.steps++ {
@@ -74,21 +77,22 @@ func (f *profile) descend(theta []float64) (*search, error) {
 			// Within rounding of the minimum: one last step, taken unless it
 			// visibly climbs.
 			if fall > -100*noise {
-				f.differentiate(next)
 				s.pt = next
-			} else if _, err := f.at(pt.theta); err != nil {
-				return nil, err
+				return s, f.differentiate(next)
 			}
-			return s, nil
+			_, err := f.at(pt.theta)
+			return s, err
 		}
 		switch {
-		case fall < pred/4 && fall < 100*noise-pred/4:
+		case fall < pred/4 && pred > 100*noise || math.Abs(fall) > 100*noise && fall < 0:
 			radius = norm(step) / 4
 		case fall > 3*pred/4 && edge:
 			radius = math.Min(2*radius, 1e3*math.Sqrt(float64(d)))
 		}
 		if fall > 1e-4*pred || math.Abs(fall) < 100*noise && pred < 100*noise {
-			h, _ = f.hessian(next)
+			if h, err = f.hessian(next, false); err != nil {
+				return nil, err
+			}
 			pt = next
 			s.pt = pt
 		} else if radius < 1e-12 {
@@ -271,18 +275,16 @@ func (f *profile) settle(s *search) (*search, error) {
 	if changed {
 		pt, err := f.at(snapped)
 		if err == nil && pt.dev <= s.pt.dev+1e-10*(1+1e-4*math.Abs(s.pt.dev)) {
-			f.differentiate(pt)
 			s.pt = pt
-			return s, nil
+			return s, f.differentiate(pt)
 		}
 	}
 	pt, err := f.at(theta)
 	if err != nil {
 		return nil, err
 	}
-	f.differentiate(pt)
 	s.pt = pt
-	return s, nil
+	return s, f.differentiate(pt)
 }
 
 // block places a term: its factor, first column there and number of columns.

@@ -164,11 +164,14 @@ func (f *profile) constrain(pt *point) {
 //
 // that is tr(Gamma S_i) with Gamma = G - Q - (nu/r^2) H (no Q for ML), the
 // derivative in Lambda Lambda'; and tr(Gamma S_i) = 2 (Gamma Lambda)[row, col].
-func (f *profile) differentiate(pt *point) {
+func (f *profile) differentiate(pt *point) error {
 	if pt.grad != nil {
-		return
+		return nil
 	}
-	pt.slopes = f.k.slopes(pt.c, pt.b)
+	var err error
+	if pt.slopes, err = f.k.slopes(pt.c, pt.b); err != nil {
+		return err
+	}
 	pt.gamma = make([][]float64, len(pt.slopes))
 	gl := make([][]float64, len(pt.slopes))
 	for i, s := range pt.slopes {
@@ -186,6 +189,7 @@ func (f *profile) differentiate(pt *point) {
 	for i, t := range f.q.pars {
 		pt.grad[i] = 2 * gl[t.factor][t.row*f.q.factors[t.factor].k+t.col]
 	}
+	return nil
 }
 
 // directions are S_i of every theta.
@@ -211,6 +215,7 @@ type second struct {
 	fixed    []float64 // d x d
 	q        []float64 // q_i = e'V^-1 V_i V^-1 e = -d r^2
 	m        [][]float64
+	exact    bool
 }
 
 // hessian differentiates once more: with V_ij = Z(L_i L_j' + L_j L_i')Z' and
@@ -223,13 +228,19 @@ type second struct {
 // the place of P. Where the trace is too dear (tt is nil) it is replaced by its
 // estimate (nu/r^2) e'V^-1 V_i P V_j V^-1 e, whose expectation it is: the
 // average information (Gilmour, Thompson and Cullis 1995), good enough to
-// search with. exact says which.
-func (f *profile) hessian(pt *point) (h second, exact bool) {
-	f.differentiate(pt)
+// search with. With exact set the trace is made where at all possible; the
+// result says whether it was.
+func (f *profile) hessian(pt *point, exact bool) (h second, err error) {
+	if err := f.differentiate(pt); err != nil {
+		return h, err
+	}
 	q, d := f.q, len(pt.theta)
 	p, w := q.p, q.w
-	cu := f.k.curvature(pt.c, pt.b, f.directions(pt))
-	h = second{profiled: make([]float64, d*d), fixed: make([]float64, d*d), q: make([]float64, d), m: cu.m}
+	cu, err := f.k.curvature(pt.c, pt.b, f.directions(pt), exact)
+	if err != nil {
+		return h, err
+	}
+	h = second{exact: cu.tt != nil, profiled: make([]float64, d*d), fixed: make([]float64, d*d), q: make([]float64, d), m: cu.m}
 	mb := make([][]float64, d) // X'V^-1 V_i V^-1 e
 	mc := make([][]float64, d) // (M_i)_XX C
 	for i := 0; i < d; i++ {
@@ -265,5 +276,5 @@ func (f *profile) hessian(pt *point) (h second, exact bool) {
 			h.profiled[i*d+j], h.profiled[j*d+i] = v, v
 		}
 	}
-	return h, cu.tt != nil
+	return h, nil
 }
