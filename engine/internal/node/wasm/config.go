@@ -22,7 +22,9 @@ type Config struct {
 	Limits Limits
 
 	// Allocator makes the buffers of the batches that come out of guests.
-	// nil is Go's heap without clearing what is written in full anyway.
+	// nil is one of the host's own, which uses a buffer again once its last
+	// reference is released: what is read of it after that, a string that
+	// points into it too, is another batch's.
 	Allocator memory.Allocator
 }
 

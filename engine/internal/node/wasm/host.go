@@ -21,7 +21,7 @@ import (
 // A Host loads plugins. It is safe for concurrent use.
 type Host struct {
 	limits Limits
-	alloc  memory.Allocator // nil: Go's heap
+	alloc  memory.Allocator
 	cache  *codeCache // nil: none
 }
 
@@ -29,6 +29,9 @@ type Host struct {
 // plugins do.
 func Open(_ context.Context, cfg Config) (*Host, error) {
 	h := &Host{limits: cfg.Limits.filled(), alloc: cfg.Allocator}
+	if h.alloc == nil {
+		h.alloc = new(buffers)
+	}
 	if cfg.CacheDir != "" {
 		c, err := openCodeCache(cfg.CacheDir)
 		if err != nil {

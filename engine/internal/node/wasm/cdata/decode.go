@@ -23,8 +23,7 @@ type Limits struct {
 // ReadBatch copies the batch whose ArrowArray stands at an address out of a
 // guest's memory, after checking it against schema. Floats that are not a
 // number become the one NaN, and what lies under nulls and behind the last
-// bit becomes zero, so that equal results have equal bytes. alloc may be nil,
-// for Go's heap.
+// bit becomes zero, so that equal results have equal bytes.
 func ReadBatch(m Memory, addr uint32, schema *arrow.Schema, lim Limits, alloc memory.Allocator) (arrow.Record, error) {
 	d := decoder{m: m, left: lim.Bytes, alloc: alloc}
 	h, err := d.header(addr)
@@ -186,31 +185,8 @@ func (d *decoder) newBuffer(n int64) (*memory.Buffer, []byte, error) {
 	if err := d.charge(n); err != nil {
 		return nil, nil, err
 	}
-	alloc := d.alloc
-	if alloc == nil {
-		alloc = memory.DefaultAllocator
-	}
-	b := alloc.Allocate(int(n))
-	return memory.NewBufferWithAllocator(b, alloc), b, nil
-}
-
-// clonedAt is from how many bytes on Go aligns memory to pages by itself.
-const clonedAt = 64 << 10
-
-// copyOf returns a copy of a guest's bytes.
-func (d *decoder) copyOf(src []byte) (*memory.Buffer, []byte, error) {
-	if d.alloc == nil && len(src) >= clonedAt {
-		if err := d.charge(int64(len(src))); err != nil {
-			return nil, nil, err
-		}
-		// Unlike make, append does not clear what it is about to write, which
-		// takes as long as the copy.
-		b := append([]byte(nil), src...)
-		return memory.NewBufferBytes(b), b, nil
-	}
-	buf, dst, err := d.newBuffer(int64(len(src)))
-	copy(dst, src)
-	return buf, dst, err
+	b := d.alloc.Allocate(int(n))
+	return memory.NewBufferWithAllocator(b, d.alloc), b, nil
 }
 
 // columnReader copies elements [off, off+n) of one array.

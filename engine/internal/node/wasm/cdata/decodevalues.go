@@ -31,10 +31,11 @@ func (c *columnReader) fixed(dt arrow.DataType) (*memory.Buffer, []byte, error) 
 	if err != nil {
 		return nil, nil, fmt.Errorf("values: %w", err)
 	}
-	buf, dst, err := c.copyOf(src[c.off*w:])
+	buf, dst, err := c.newBuffer(c.n * w)
 	if err != nil {
 		return nil, nil, err
 	}
+	copy(dst, src[c.off*w:])
 	for i := int64(0); c.nulls > 0 && i < c.n; i++ {
 		if !bitutil.BitIsSet(c.bits, int(i)) {
 			clear(dst[i*w : (i+1)*w])
@@ -69,19 +70,19 @@ func (c *columnReader) fixed(dt arrow.DataType) (*memory.Buffer, []byte, error) 
 // offsets copies n+1 offsets of w bytes, made to begin at 0, and returns the
 // range of the elements.
 func (c *columnReader) offsets(w int64) (buf *memory.Buffer, dst []byte, first, last int64, err error) {
+	buf, dst, err = c.newBuffer((c.n + 1) * w)
+	if err != nil {
+		return nil, nil, 0, 0, err
+	}
 	if c.n == 0 {
-		buf, dst, err = c.newBuffer(w)
 		clear(dst)
-		return buf, dst, 0, 0, err
+		return buf, dst, 0, 0, nil
 	}
 	src, err := c.m.At(c.buffers[1], (c.off+c.n+1)*w)
 	if err != nil {
 		return nil, nil, 0, 0, fmt.Errorf("offsets: %w", err)
 	}
-	buf, dst, err = c.copyOf(src[c.off*w:])
-	if err != nil {
-		return nil, nil, 0, 0, err
-	}
+	copy(dst, src[c.off*w:])
 	if w == 4 {
 		first, last, err = rebase(arrow.Int32Traits.CastFromBytes(dst))
 	} else {
@@ -118,10 +119,11 @@ func (c *columnReader) readSpans(w int64, text bool) (*array.Data, error) {
 	if err != nil {
 		return nil, fmt.Errorf("values: %w", err)
 	}
-	buf, dst, err := c.copyOf(src[first:])
+	buf, dst, err := c.newBuffer(last - first)
 	if err != nil {
 		return nil, err
 	}
+	copy(dst, src[first:])
 	if text {
 		if w == 4 {
 			err = checkText(dst, arrow.Int32Traits.CastFromBytes(raw))
