@@ -3,7 +3,6 @@ package sdk
 import (
 	"fmt"
 	"math"
-	"unsafe"
 )
 
 // Copy adds row i of col. The types must be the same (timestamps' units are
@@ -15,13 +14,13 @@ func (b *Builder) Copy(col *Column, i int) {
 		switch b.typ.kind {
 		case kInt64, kUint64, kFloat64, kTimestamp, kDate64:
 			b.begin()
-			push(b, view[uint64](col.data, col.n)[i])
-			b.end()
+			put(b, view[uint64](col.data, col.n)[i])
+			b.n++
 			return
 		case kInt32, kUint32, kFloat32, kDate32:
 			b.begin()
-			push(b, view[uint32](col.data, col.n)[i])
-			b.end()
+			put(b, view[uint32](col.data, col.n)[i])
+			b.n++
 			return
 		case kUtf8:
 			b.Str(col.Str(i))
@@ -48,8 +47,8 @@ func (b *Builder) Copy(col *Column, i int) {
 		if col.typ.kind != kFloat16 {
 			panic(b.wrong("a value of type " + col.typ.String()))
 		}
-		push(b, view[uint16](col.data, col.n)[i])
-		b.end()
+		put(b, view[uint16](col.data, col.n)[i])
+		b.n++
 	case kUint64:
 		if col.typ.kind == kUint64 {
 			b.Uint(uint64(col.Int(i)))
@@ -87,169 +86,20 @@ func (b *Builder) copyStruct(col *Column, i int) {
 		}
 		k.Copy(f, i)
 	}
-	b.end()
-}
-
-// copyDict adds a dictionary's value. While an output's batch copies from one
-// dictionary only, it has that very dictionary.
-func (b *Builder) copyDict(col *Column, i int) {
-	if col.typ.kind != kDict {
-		if !col.typ.IsString() {
-			panic(b.wrong("a value of type " + col.typ.String()))
-		}
-		b.Str(col.Str(i))
-		return
-	}
-	b.begin()
-	if b.n == b.nulls && b.dict.n == 0 {
-		b.from = col.dict
-		for j := range col.dict.n {
-			if !col.dict.IsNull(j) {
-				if key := dictKey(col.dict, j); b.seen[key] == 0 {
-					b.seen[key] = b.dict.n + 1
-				}
-			}
-			b.dict.Copy(col.dict, j)
-		}
-	}
-	at := col.index(i)
-	if b.from != col.dict {
-		if col.dict.IsNull(at) {
-			b.Null()
-			return
-		}
-		key := dictKey(col.dict, at)
-		place := b.seen[key] - 1
-		if place < 0 {
-			place = b.dict.n
-			b.dict.Copy(col.dict, at)
-			b.seen[string([]byte(key))] = place + 1
-		}
-		at = place
-	}
-	b.place(at)
-}
-
-// dictKey is what makes a dictionary's value the same as another.
-func dictKey(c *Column, i int) string {
-	switch c.typ.kind {
-	case kUtf8, kLargeUtf8, kBinary, kLargeBinary:
-		return c.Str(i)
-	case kBool:
-		if c.Bool(i) {
-			return "1"
-		}
-		return "0"
-	}
-	w := c.typ.width()
-	if w == 0 || c.typ.kind == kDict {
-		panic(fmt.Sprintf("a dictionary of %s cannot be copied row by row", c.typ))
-	}
-	return unsafe.String(&c.data[i*w], w)
-}
-
-// AppendInt64s adds values without nulls to an int64 column.
-func (b *Builder) AppendInt64s(v []int64) { bulk(b, kInt64, v) }
-
-// AppendFloat64s adds values without nulls to a float64 column.
-func (b *Builder) AppendFloat64s(v []float64) { bulk(b, kFloat64, v) }
-
-// AppendFloat32s adds values without nulls to a float32 column.
-func (b *Builder) AppendFloat32s(v []float32) { bulk(b, kFloat32, v) }
-
-func bulk[T any](b *Builder, k kind, v []T) {
-	if b.typ.kind != k {
-		panic(b.wrong(plain[k].name + " values"))
-	}
-	b.begin()
-	w := b.typ.width()
-	b.data = append(b.data, unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(v))), len(v)*w)...)
-	if b.valid != nil {
-		for i := range v {
-			b.mark(b.n+i, true)
-		}
-	}
-	b.n += len(v)
-}
-
-// gather adds rows keep of col, whose type equals the builder's.
-func (b *Builder) gather(col *Column, keep []int) {
-	b.begin()
-	if col.nulls == 0 && b.valid == nil {
-		switch w := b.typ.width(); {
-		case b.typ.kind == kDict:
-		case w == 8:
-			pick[uint64](b, col, keep)
-			return
-		case w == 4:
-			pick[uint32](b, col, keep)
-			return
-		case w == 2:
-			pick[uint16](b, col, keep)
-			return
-		case w == 1:
-			pick[uint8](b, col, keep)
-			return
-		case b.typ.kind == kUtf8 || b.typ.kind == kBinary:
-			b.pickStrings(col, keep)
-			return
-		}
-	}
-	for _, i := range keep {
-		b.Copy(col, i)
-	}
-}
-
-func pick[T any](b *Builder, col *Column, keep []int) {
-	n := len(b.data)
-	size := len(keep) * b.typ.width()
-	if cap(b.data)-n < size {
-		b.data = grow(b.data, size)
-	}
-	b.data = b.data[:n+size]
-	from, to := view[T](col.data, col.n), view[T](b.data[n:], len(keep))
-	for j, i := range keep {
-		to[j] = from[i]
-	}
-	b.n += len(keep)
-}
-
-// pickStrings copies runs of neighbours as one piece.
-func (b *Builder) pickStrings(col *Column, keep []int) {
-	var size int
-	for _, i := range keep {
-		size += int(col.offsets[i+1] - col.offsets[i])
-	}
-	if len(b.data)+size > math.MaxInt32 {
-		panic(fmt.Sprintf("column %q holds more than 2 GiB in one batch", b.name))
-	}
-	if cap(b.data)-len(b.data) < size {
-		b.data = grow(b.data, size)
-	}
-	for j := 0; j < len(keep); {
-		k := j + 1
-		for k < len(keep) && keep[k] == keep[k-1]+1 {
-			k++
-		}
-		first := col.offsets[keep[j]]
-		shift := int32(len(b.data)) - first
-		b.data = append(b.data, col.data[first:col.offsets[keep[k-1]+1]]...)
-		for ; j < k; j++ {
-			b.offsets = append(b.offsets, col.offsets[keep[j]+1]+shift)
-		}
-	}
-	b.n += len(keep)
+	b.n++
 }
 
 // take makes the builder's rows the column itself, without a copy.
 func (b *Builder) take(col *Column) {
-	b.whole, b.n, b.limit = col, col.n, 0
+	b.whole, b.n = col, col.n
+	b.bound(0)
 }
 
 // settle copies a column that was taken, so that more can be added.
 func (b *Builder) settle() {
 	col := b.whole
-	b.whole, b.n, b.limit = nil, 0, math.MaxInt
+	b.whole, b.n = nil, 0
+	b.bound(math.MaxInt)
 	for i := range col.n {
 		b.Copy(col, i)
 	}

@@ -3,28 +3,41 @@ package sdk
 import (
 	"fmt"
 	"math"
-	"unsafe"
 )
 
 // Builder makes one column, a list's elements or a struct's member, value by
 // value. A value of a type that the column does not take panics: the task
 // then fails with that text.
+//
+// A value's place is its number: fixed-width values, bits and offsets lie in
+// memory made for room values, of which the first n are the column's.
 type Builder struct {
-	typ     Type
-	name    string // for messages
-	n       int
-	nulls   int
-	valid   []byte // made at the first null
+	n int // values so far
+
+	// Windows on the values that may be added without another look at memory,
+	// limit or type: value i may be written where i lies in the window of its
+	// kind. All but at most one of them are empty.
+	ints   []int64   // int64, timestamp, date64
+	floats []float64 // float64
+	ends   []int32   // utf8, binary: where value i ends in data
+
+	data    []byte // fixed-width values and bits of room values; bytes of strings
+	ample   int    // strings: below this length data has room for a value of usual size
 	offsets []int32
 	large   []int64
-	data    []byte
-	kids    []*Builder
-	dict    *Builder
-	seen    map[string]int // dictionary: value's place + 1
-	from    *Column        // dictionary: where the first values were copied from
-	whole   *Column        // the column that stands for all rows so far, or nil
-	rows    *Rows          // top-level builders of an output; else nil
-	limit   int            // rows at which to look whether the output can be handed on
+	valid   []byte // made at the first null, for room values; all bits from n on are set
+
+	room  int // values that there is memory for
+	limit int // values at which to look whether the output can be handed on
+	nulls int
+	typ   Type
+	name  string // for messages
+	kids  []*Builder
+	dict  *Builder
+	seen  map[string]int // dictionary: value's place + 1
+	from  *Column        // dictionary: where the first values were copied from
+	whole *Column        // the column that stands for all rows so far, or nil
+	rows  *Rows          // top-level builders of an output; else nil
 }
 
 // NewBuilder returns a builder that stands alone, for tests and for keeping
@@ -61,49 +74,97 @@ func (b *Builder) wrong(value string) string {
 	return fmt.Sprintf("column %q is %s and does not take %s", b.name, b.typ, value)
 }
 
-// begin is called before a value of a top-level column is begun.
+// begin is called before a value that lies in no window is added: there is
+// memory for it then, but for its bytes and members.
 func (b *Builder) begin() {
 	if b.n >= b.limit {
 		b.rows.full(b)
 	}
+	if b.n >= b.room {
+		b.enlarge(1)
+	}
 }
 
-// end counts a value that is not null.
-func (b *Builder) end() {
+// bound sets the number of values at which to look whether the output can be
+// handed on.
+func (b *Builder) bound(limit int) {
+	b.limit = limit
+	b.open()
+}
+
+// open makes the windows what limit and room allow.
+func (b *Builder) open() {
+	n := min(b.limit, b.room)
+	switch b.typ.kind {
+	case kInt64, kTimestamp, kDate64:
+		b.ints = view[int64](b.data, b.room)[:n]
+	case kFloat64:
+		b.floats = view[float64](b.data, b.room)[:n]
+	case kUtf8, kBinary:
+		b.ends = b.offsets[1 : 1+n]
+	}
+}
+
+// auto says whether the output hands rows on by itself.
+func (b *Builder) auto() bool { return b.rows != nil && b.rows.out.auto }
+
+// enlarge makes room for at least more values, doubling what there is.
+func (b *Builder) enlarge(more int) {
+	room := max(64, 2*b.room)
+	if b.auto() && b.room < flushRows {
+		room = min(2*room, flushRows) // as much as is handed on at once
+	}
+	room = max(room, b.n+more)
+	switch k := b.typ.kind; k {
+	case kUtf8, kBinary, kList:
+		b.offsets = extended(b.offsets, b.n+1, room+1)
+	case kLargeUtf8, kLargeBinary, kLargeList:
+		b.large = extended(b.large, b.n+1, room+1)
+	case kBool:
+		b.data = extended(b.data, (b.n+7)/8, (room+7)/8)
+	default:
+		if w := b.typ.width(); w > 0 {
+			b.data = extended(b.data, b.n*w, room*w)
+		}
+	}
+	b.room = room
 	if b.valid != nil {
-		b.mark(b.n, true)
+		b.valid = ones(b.valid, room)
 	}
-	b.n++
+	b.open()
 }
 
-func (b *Builder) mark(i int, valid bool) {
-	for len(b.valid) <= i>>3 {
-		b.valid = append(b.valid, 0)
+// extended returns n elements of which the first keep are those of s.
+func extended[T any](s []T, keep, n int) []T {
+	out := make([]T, n)
+	copy(out, s[:keep])
+	return out
+}
+
+// ones returns a bitmap for room values that begins with bits; the rest is
+// set.
+func ones(bits []byte, room int) []byte {
+	out := make([]byte, (room+7)/8)
+	for i := copy(out, bits); i < len(out); i++ {
+		out[i] = 0xff
 	}
-	if valid {
-		b.valid[i>>3] |= 1 << (i & 7)
-	}
+	return out
 }
 
 // Null adds a null.
 func (b *Builder) Null() {
 	b.begin()
 	if b.valid == nil {
-		b.valid = make([]byte, (b.n+8)/8, (b.n+8)/8+64)
-		for i := range b.n >> 3 {
-			b.valid[i] = 0xff
-		}
-		for i := b.n &^ 7; i < b.n; i++ {
-			b.valid[i>>3] |= 1 << (i & 7)
-		}
+		b.valid = ones(nil, b.room)
 	}
-	b.mark(b.n, false)
+	n := b.n
+	b.valid[n>>3] &^= 1 << (n & 7)
 	b.nulls++
 	switch b.typ.kind {
 	case kUtf8, kBinary, kList:
-		b.offsets = append(b.offsets, b.offsets[b.n])
+		b.offsets[n+1] = b.offsets[n]
 	case kLargeUtf8, kLargeBinary, kLargeList:
-		b.large = append(b.large, b.large[b.n])
+		b.large[n+1] = b.large[n]
 	case kBool:
 		b.bit(false)
 	case kStruct:
@@ -116,340 +177,47 @@ func (b *Builder) Null() {
 		}
 	case kNull:
 	default:
-		b.zeros(b.typ.width())
+		w := b.typ.width()
+		clear(b.data[n*w : (n+1)*w])
 	}
 	b.n++
 }
 
-func (b *Builder) zeros(n int) {
-	for range n {
-		b.data = append(b.data, 0)
-	}
-}
-
 func (b *Builder) bit(v bool) {
-	if b.n>>3 >= len(b.data) {
-		b.data = append(b.data, 0)
-	}
+	mask := byte(1) << (b.n & 7)
 	if v {
-		b.data[b.n>>3] |= 1 << (b.n & 7)
+		b.data[b.n>>3] |= mask
+	} else {
+		b.data[b.n>>3] &^= mask
 	}
 }
 
-// push adds a value of T's width to data.
-func push[T any](b *Builder, v T) {
-	w := int(unsafe.Sizeof(v))
-	n := len(b.data)
-	if cap(b.data)-n < w {
-		b.data = grow(b.data, w)
-	}
-	b.data = b.data[:n+w]
-	*(*T)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(b.data)), n)) = v
-}
-
-func grow(s []byte, more int) []byte {
-	c := max(2*cap(s), len(s)+more, 1024)
-	out := make([]byte, len(s), c)
-	copy(out, s)
-	return out
-}
-
-// Int adds an integer, a date or a timestamp. A value that the column's type
-// cannot hold panics. Float columns take integers too.
-func (b *Builder) Int(v int64) {
-	b.begin()
-	fits := true
-	switch b.typ.kind {
-	case kInt64, kTimestamp, kDate64:
-		push(b, v)
-	case kUint64:
-		fits = v >= 0
-		push(b, v)
-	case kInt32, kDate32:
-		fits = int64(int32(v)) == v
-		push(b, int32(v))
-	case kUint32:
-		fits = int64(uint32(v)) == v
-		push(b, uint32(v))
-	case kInt16:
-		fits = int64(int16(v)) == v
-		push(b, int16(v))
-	case kUint16:
-		fits = int64(uint16(v)) == v
-		push(b, uint16(v))
-	case kInt8:
-		fits = int64(int8(v)) == v
-		push(b, int8(v))
-	case kUint8:
-		fits = int64(uint8(v)) == v
-		push(b, uint8(v))
-	case kFloat64:
-		push(b, float64(v))
-	case kFloat32:
-		push(b, float32(v))
-	default:
-		panic(b.wrong("an integer"))
-	}
-	if !fits {
-		panic(fmt.Sprintf("column %q is %s and cannot hold %d", b.name, b.typ, v))
-	}
-	b.end()
-}
-
-// Uint adds an unsigned integer to a uint64 column; elsewhere it is Int.
-func (b *Builder) Uint(v uint64) {
-	if b.typ.kind != kUint64 {
-		if v > math.MaxInt64 {
-			panic(fmt.Sprintf("column %q is %s and cannot hold %d", b.name, b.typ, v))
-		}
-		b.Int(int64(v))
-		return
-	}
-	b.begin()
-	push(b, v)
-	b.end()
-}
-
-// Float adds a float to a float column.
-func (b *Builder) Float(v float64) {
-	b.begin()
-	switch b.typ.kind {
-	case kFloat64:
-		push(b, v)
-	case kFloat32:
-		push(b, float32(v))
-	default:
-		panic(b.wrong("a float"))
-	}
-	b.end()
-}
-
-// Bool adds a bool.
-func (b *Builder) Bool(v bool) {
-	b.begin()
-	if b.typ.kind != kBool {
-		panic(b.wrong("a bool"))
-	}
-	b.bit(v)
-	b.end()
-}
-
-// Str adds a string to a string or binary column, or to a dictionary of one.
-func (b *Builder) Str(s string) {
-	if b.n >= b.limit {
-		b.rows.full(b)
-	}
-	switch b.typ.kind {
-	case kUtf8, kBinary:
-		n := len(b.data)
-		if cap(b.data)-n < len(s) {
-			b.room(len(s))
-			n = len(b.data)
-		}
-		b.data = b.data[:n+len(s)]
-		copy(b.data[n:], s)
-		if len(b.data) > math.MaxInt32 {
-			panic(fmt.Sprintf("column %q holds more than 2 GiB in one batch", b.name))
-		}
-		b.offsets = append(b.offsets, int32(len(b.data)))
-	case kLargeUtf8, kLargeBinary:
-		b.data = append(b.data, s...)
-		b.large = append(b.large, int64(len(b.data)))
-	case kDict:
-		b.dictionary(s)
-		return
-	default:
-		panic(b.wrong("a string"))
-	}
-	b.end()
-}
-
-// StrAppend adds a string to a string or binary column in place: write appends
-// it to the bytes it is given and returns them, as strconv.AppendInt or
-// fmt.Appendf do. It saves making the string first, which in a guest costs
-// more than anything else here.
-func (b *Builder) StrAppend(write func(dst []byte) []byte) {
-	if b.n >= b.limit {
-		b.rows.full(b)
-	}
-	n := len(b.data)
-	if b.rows != nil && n >= flushBytes {
-		b.rows.full(b)
-		n = len(b.data)
-	}
-	switch b.typ.kind {
-	case kUtf8, kBinary:
-		b.data = write(b.data)
-		if len(b.data) > math.MaxInt32 {
-			panic(fmt.Sprintf("column %q holds more than 2 GiB in one batch", b.name))
-		}
-		b.offsets = append(b.offsets, int32(len(b.data)))
-	case kLargeUtf8, kLargeBinary:
-		b.data = write(b.data)
-		b.large = append(b.large, int64(len(b.data)))
-	default:
-		b.Str(string(write(nil)))
-		return
-	}
-	if len(b.data) < n {
-		panic(fmt.Sprintf("column %q: StrAppend's function must return what it was given with more behind it", b.name))
-	}
-	b.end()
-}
-
-// room makes place for more bytes: by handing the output's rows on where it
-// is long enough already, else by more memory.
-func (b *Builder) room(more int) {
-	if b.rows != nil && len(b.data) >= flushBytes {
-		b.rows.full(b)
-	}
-	if cap(b.data)-len(b.data) >= more {
-		return
-	}
-	if b.rows != nil && b.rows.out.auto && 2*cap(b.data) > flushBytes && len(b.data)+more < flushBytes+flushBytes/4 {
-		// As much as is ever handed on at once, and some for the last row.
-		more = flushBytes + flushBytes/4 - len(b.data)
-		b.data = append(make([]byte, 0, len(b.data)+more), b.data...)
-		return
-	}
-	b.data = grow(b.data, more)
-}
-
-func (b *Builder) dictionary(s string) {
-	at := b.seen[s] - 1
-	if at < 0 {
-		at = b.dict.n
-		b.dict.Str(s)
-		b.seen[string([]byte(s))] = at + 1
-	}
-	b.place(at)
-}
-
-// place adds a dictionary index.
-func (b *Builder) place(at int) {
-	index := b.typ.fields[0].Type
-	if bits := index.width() * 8; at>>(bits-1) != 0 {
-		panic(fmt.Sprintf("column %q has more distinct values than %s can number", b.name, index))
-	}
-	switch index.width() {
-	case 1:
-		push(b, uint8(at))
-	case 2:
-		push(b, uint16(at))
-	case 4:
-		push(b, uint32(at))
-	default:
-		push(b, uint64(at))
-	}
-	b.end()
-}
-
-// Bytes is Str for bytes.
-func (b *Builder) Bytes(v []byte) { b.Str(unsafe.String(unsafe.SliceData(v), len(v))) }
-
-// List adds a list: fill adds its elements.
-func (b *Builder) List(fill func(elem *Builder)) {
-	b.beginNested()
-	if !b.typ.IsList() {
-		panic(b.wrong("a list"))
-	}
-	before := b.kids[0].n
-	fill(b.kids[0])
-	b.endList(before)
-}
-
-func (b *Builder) endList(before int) {
-	n := b.kids[0].n
-	switch b.typ.kind {
-	case kList:
-		b.offsets = append(b.offsets, int32(n))
-	case kLargeList:
-		b.large = append(b.large, int64(n))
-	default:
-		if n-before != b.typ.size {
-			panic(fmt.Sprintf("column %q takes lists of %d elements, not %d", b.name, b.typ.size, n-before))
-		}
-	}
-	b.end()
-}
-
-// beginNested is begin for columns whose memory is in their members.
-func (b *Builder) beginNested() {
-	if b.rows != nil && (b.n >= b.limit || b.n&15 == 0 && b.bytes() >= flushBytes) {
-		b.rows.full(b)
-	}
-}
+// put writes a value of T's width in the place of the next one.
+func put[T any](b *Builder, v T) { view[T](b.data, b.room)[b.n] = v }
 
 // bytes is about the memory of what was added.
 func (b *Builder) bytes() int {
-	n := len(b.data) + 4*len(b.offsets) + 8*len(b.large)
+	n := b.n * b.typ.width()
+	switch b.typ.kind {
+	case kUtf8, kBinary, kList:
+		n = 4*b.n + int(b.offsets[b.n])
+	case kLargeUtf8, kLargeBinary, kLargeList:
+		n = 8*b.n + int(b.large[b.n])
+	case kBool:
+		n = b.n / 8
+	}
 	for _, k := range b.kids {
 		n += k.bytes()
 	}
 	return n
 }
 
-// Field returns the builder of a struct's member, or nil. Add one value to
-// every member, then call EndStruct.
-func (b *Builder) Field(name string) *Builder {
-	if b.typ.kind != kStruct {
-		panic(b.wrong("a struct"))
-	}
-	for i, f := range b.typ.fields {
-		if f.Name == name {
-			return b.kids[i]
-		}
-	}
-	return nil
-}
-
-// EndStruct ends one struct. A member without a value becomes null.
-func (b *Builder) EndStruct() {
-	if b.typ.kind != kStruct {
-		panic(b.wrong("a struct"))
-	}
-	for _, k := range b.kids {
-		switch k.n - b.n {
-		case 1:
-		case 0:
-			k.Null()
-		default:
-			panic(fmt.Sprintf("member %q of column %q has %d values for %d structs", k.name, b.name, k.n, b.n+1))
-		}
-	}
-	b.end()
-}
-
-// StructBuilder adds one struct to a column.
-type StructBuilder struct{ b *Builder }
-
-// Field returns the builder of a member, which takes one value. An unknown
-// name panics.
-func (s *StructBuilder) Field(name string) *Builder {
-	k := s.b.Field(name)
-	if k == nil {
-		panic(fmt.Sprintf("column %q has no member %q", s.b.name, name))
-	}
-	return k
-}
-
-// Struct adds a struct: fill gives its members; those left out become null.
-func (b *Builder) Struct(fill func(s *StructBuilder)) {
-	b.beginNested()
-	fill(&StructBuilder{b})
-	b.EndStruct()
-}
-
 // reset empties the builder and keeps its memory, but for the dictionary.
 func (b *Builder) reset() {
 	b.n, b.nulls = 0, 0
 	b.valid, b.whole, b.from = nil, nil, nil
-	b.data = b.data[:0]
-	if len(b.offsets) > 0 {
-		b.offsets = b.offsets[:1]
-	}
-	if len(b.large) > 0 {
-		b.large = b.large[:1]
+	if !b.fixed() {
+		b.data = b.data[:0]
 	}
 	for _, k := range b.kids {
 		k.reset()
@@ -460,13 +228,29 @@ func (b *Builder) reset() {
 	}
 }
 
+// fixed says whether data holds values by place.
+func (b *Builder) fixed() bool { return b.typ.kind == kBool || b.typ.width() > 0 }
+
 // Column returns what was added so far as a column. It shares the builder's
 // memory: it is valid until the next value.
 func (b *Builder) Column() *Column {
 	if b.whole != nil {
 		return b.whole
 	}
-	c := &Column{typ: b.typ, n: b.n, nulls: b.nulls, valid: b.valid, offsets: b.offsets, large: b.large, data: b.data}
+	c := &Column{typ: b.typ, n: b.n, nulls: b.nulls, data: b.data}
+	if b.valid != nil {
+		c.valid = b.valid[:(b.n+7)/8]
+	}
+	switch {
+	case b.typ.kind == kBool:
+		c.data = b.data[:(b.n+7)/8]
+	case b.fixed():
+		c.data = b.data[:b.n*b.typ.width()]
+	case len(b.offsets) > 0:
+		c.offsets = b.offsets[:b.n+1]
+	case len(b.large) > 0:
+		c.large = b.large[:b.n+1]
+	}
 	for _, k := range b.kids {
 		c.kids = append(c.kids, k.Column())
 	}

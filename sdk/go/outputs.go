@@ -94,9 +94,10 @@ func newRows(o *Outputs, at int, port string, s Schema) *Rows {
 
 func (r *Rows) limits() {
 	for _, b := range r.cols {
-		b.limit = math.MaxInt
 		if r.out.auto {
-			b.limit = flushRows
+			b.bound(flushRows)
+		} else {
+			b.bound(math.MaxInt)
 		}
 	}
 }
@@ -202,7 +203,7 @@ func (r *Rows) full(b *Builder) {
 	}
 	for _, c := range r.cols {
 		if c.whole == nil {
-			c.limit = 0
+			c.bound(0)
 		}
 	}
 }
