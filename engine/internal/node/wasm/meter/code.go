@@ -47,11 +47,16 @@ type function struct {
 	locals []byte
 	out    []byte
 	temp   uint32 // index of the local that the counting code uses
+
+	straight bool // nothing so far can leave the function's first line of code
+	looped   bool // that line came to a loop
 }
 
 // write copies the body with counting code at its head, at each loop's head
 // and behind each bulk instruction. The head's is left out where the function
-// neither loops nor calls: what calls it counts.
+// neither loops nor calls, as what calls it counts, and where every way into
+// it comes to a loop first, as that loop counts. Go's compiler puts nearly
+// every function into such a loop.
 func (f *function) write(params uint32) {
 	r := f.in
 	groups := r.count("groups of locals", 1<<16)
@@ -74,6 +79,8 @@ func (f *function) write(params uint32) {
 
 	code := r.pos
 	f.out = f.step(f.out[:0])
+	head := len(f.out)
+	f.straight, f.looped = true, false
 	depth, counts := 1, false
 	for depth > 0 && r.err == nil {
 		counts = f.instruction(&depth) || counts
@@ -85,6 +92,8 @@ func (f *function) write(params uint32) {
 		// Nothing was changed behind the head, so the original serves.
 		f.out = append(f.out[:0], r.b[code:r.end]...)
 		f.locals = append(appendU32(f.locals[:0], groups), r.b[start:code]...)
+	} else if f.looped {
+		f.out = f.out[:copy(f.out, f.out[head:])]
 	}
 }
 
@@ -126,6 +135,8 @@ func (f *function) instruction(depth *int) (counts bool) {
 	r := f.in
 	start := r.pos
 	op := r.byte()
+	f.straight = f.straight && falls(op)
+	f.looped = f.looped || f.straight && op == opLoop
 	switch {
 	case op == opEnd:
 		*depth--
@@ -166,6 +177,14 @@ func (f *function) instruction(depth *int) (counts bool) {
 		f.out = append(f.out, r.b[start:r.pos]...)
 	}
 	return counts
+}
+
+// falls says whether what stands behind an instruction is always executed
+// after it, at once and within the function, or it traps. It may say no where
+// that is so.
+func falls(op byte) bool {
+	return op == opBlock || op == opLoop || op >= opLocalGet && op <= opGlobalSet || // local.* and global.*
+		op >= 0x28 && op <= 0x3e || op >= opI32Const && op <= 0xc4 // loads and stores, constants and arithmetic
 }
 
 func (f *function) blockType() {

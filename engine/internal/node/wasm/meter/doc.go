@@ -1,8 +1,9 @@
 // Package meter reads a WebAssembly module, refuses what a host of plugins
 // does not want to compile, and rewrites it so that it counts its own steps.
 //
-// A step is one turn of a loop, one entry of a function that loops or calls,
-// or about 4 KiB of a bulk memory instruction. A global holds the steps that
+// A step is one turn of a loop, one entry of a function that loops or calls
+// (where it does not begin with a loop, whose first turn is that step), or
+// about 4 KiB of a bulk memory instruction. A global holds the steps that
 // are left; where it reaches zero the module calls the imported function
 // flow.tick and starts anew from Interval. The host returns from tick to let
 // the module go on, or ends it from there. So a module that never returns
@@ -15,10 +16,12 @@
 package meter
 
 // Version changes whenever the rewritten bytes would.
-const Version = 1
+const Version = 2
 
-// Interval is how many steps lie between two ticks.
-const Interval = 2048
+// Interval is how many steps lie between two ticks: some 50 microseconds of
+// short loops, and 3 to 10 milliseconds of nothing but copies. For so long a
+// guest can keep a deadline or Go's collector waiting.
+const Interval = 8192
 
 // Names of the imported function.
 const (
