@@ -1,7 +1,9 @@
 package dense
 
 import (
+	"encoding/binary"
 	"errors"
+	"hash/fnv"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -264,6 +266,47 @@ func TestPotrfFails(t *testing.T) {
 			same(t, a, first)
 		}
 	}
+}
+
+// TestPinnedBits holds the results to bits that were once computed. Every
+// machine, processor, build tag and compiler must give them.
+func TestPinnedBits(t *testing.T) {
+	const n, want = 301, 0x11f8c9beb6fba9a7
+	on(t, func(t *testing.T, pl place) {
+		rng := rand.New(rand.NewPCG(17, 18))
+		uniform := func() Matrix {
+			m := New(n, n)
+			for i := range m.Data {
+				m.Data[i] = rng.Float64() - 0.5
+			}
+			return m
+		}
+		a, b, c := uniform(), uniform(), New(n, n)
+		for i := range n {
+			c.Data[i*n+i] = 1
+		}
+		h := fnv.New64a()
+		for _, err := range []error{
+			pl.gemm("Syrk", false, true, true, 0.1, a, a, c),
+			pl.potrf(c),
+			pl.trsm(Left, false, c, a),
+			pl.trsm(Right, false, c, b),
+			pl.gemm("Gemm", true, false, false, -1.0/3, a, c, b),
+			pl.potri(c, a),
+		} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, m := range []Matrix{a, b, c} {
+			for _, x := range m.Data {
+				h.Write(binary.LittleEndian.AppendUint64(nil, math.Float64bits(x)))
+			}
+		}
+		if got := h.Sum64(); got != want {
+			t.Errorf("the results' hash is %#x, want %#x", got, uint64(want))
+		}
+	})
 }
 
 // TestPoll lets each function ask some times and then stops it.

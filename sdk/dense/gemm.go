@@ -233,7 +233,7 @@ func (ws *workspace) product(p product) error {
 }
 
 // noDiagonal is a diagonal to the left of every row: all is below it.
-const noDiagonal = -1 << 40
+const noDiagonal = -1 << 30
 
 // panels is a block of op(B): panel q starts at element q*step and has nr
 // columns, rows a stride of view.row apart. The last panel may lack columns,

@@ -309,6 +309,21 @@ func TestNumericHostile(t *testing.T) {
 	}
 }
 
+// TestNumericImports checks that other names and types are refused.
+func TestNumericImports(t *testing.T) {
+	h := open(t, Config{})
+	for name, want := range map[string]string{
+		"num_gemm":  "flow.num_gemm as ( -> ); it is (i32 i32 i32 i32 f64 i32 i32 i32 i32 i32 i32 -> )",
+		"num_trsm":  "flow.num_trsm as ( -> ); it is (i32 i32 i32 i32 i32 i32 i32 -> )",
+		"num_gemmm": "flow.num_gemmm (did you mean num_gemm?)",
+		"num_potrf": "flow.num_potrf",
+	} {
+		if _, err := h.Load(context.Background(), importing("flow", name), "x.wasm"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", name, err, want)
+		}
+	}
+}
+
 // TestNumericDeadline ends calls that would take seconds, by the context.
 func TestNumericDeadline(t *testing.T) {
 	start := startNumeric(t, Limits{Memory: 512 << 20})
