@@ -261,3 +261,19 @@ func fitOf(r *mat.SymDense, unrotated *mat.Dense, n int) Fit {
 	fit.BIC = fit.ChiSquared - df*math.Log(nn)
 	return fit
 }
+
+// Flip turns factor k around: its loadings and its correlations with the other
+// factors change sign. Unrotated factors are others, and stay.
+func (s *Solution) Flip(k int) {
+	for _, l := range []*mat.Dense{s.Loadings, s.Structure} {
+		p, _ := l.Dims()
+		for i := range p {
+			l.Set(i, k, -l.At(i, k))
+		}
+	}
+	for l := range s.Factors() {
+		if l != k {
+			s.Phi.SetSym(k, l, -s.Phi.At(k, l))
+		}
+	}
+}

@@ -162,3 +162,23 @@ func unusable(column []float64) string {
 	}
 	return ""
 }
+
+// Description is a summary of one item.
+type Description struct {
+	N, Missing, Categories int
+	Mean, SD               float64 // 0 where N is 0 or below 2
+	Unusable               string  // why it can't be correlated, or ""
+}
+
+// Describe summarises an item's column.
+func Describe(column []float64) Description {
+	d := Description{N: present(column), Categories: len(categories(column)), Unusable: unusable(column)}
+	d.Missing = len(column) - d.N
+	if d.N > 0 {
+		d.Mean, d.SD = moments(column)
+	}
+	if d.N < 2 {
+		d.SD = 0
+	}
+	return d
+}

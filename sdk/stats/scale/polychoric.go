@@ -163,7 +163,7 @@ func (c *Correlation) polychoric(items []coded, i, j int, o CorrelationOptions) 
 		// correction, and the last category gives way; so do we, unless there
 		// is nothing left of it.
 		share := total
-		if share <= math.Max(all-rows[len(rows)-1], all-cols[len(cols)-1]) {
+		if share <= (1+1e-9)*math.Max(all-rows[len(rows)-1], all-cols[len(cols)-1]) {
 			share = all
 		}
 		a, b = thresholds(rows, share), thresholds(cols, share)

@@ -272,6 +272,7 @@ func TestParallelIsSeeded(t *testing.T) {
 func FuzzPolychoric(f *testing.F) {
 	f.Add([]byte("\x00\x11\x22\x12\x21"), true, 0.5)
 	f.Add([]byte("\x00\x10\x20\x01\xf1\x02\x22"), false, 0.0)
+	f.Add([]byte("\x00X779B!"), true, 0.05)
 	f.Fuzz(func(t *testing.T, data []byte, byPair bool, correct float64) {
 		it := &Items{Names: []string{"a", "b"}, Columns: make([][]float64, 2)}
 		for _, b := range data {
