@@ -12,20 +12,6 @@ import (
 	"time"
 )
 
-func shared(t testing.TB) string {
-	dir, _ := os.Getwd()
-	for ; dir != "/" && dir != "."; dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-	}
-	s := filepath.Join(filepath.Dir(dir), "shared", "stats")
-	if _, err := os.Stat(s); err != nil {
-		t.Skip("the reference data are not here: ", s)
-	}
-	return s
-}
-
 type table map[string][]string
 
 func readTable(t testing.TB, path string) table {
