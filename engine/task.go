@@ -310,14 +310,16 @@ func (r *run) source(ctx context.Context, in plan.Input) (table.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	if spool == nil {
-		// It may have finished while we looked.
-		if res := r.result(in.Task); res != nil {
-			return openBlob(r.store, res.outputs[in.Port].id)
+	if spool != nil {
+		if f := spool.Follow(); f != nil {
+			return upstream{f}, nil
 		}
-		return nil, schedule.ErrUpstream
 	}
-	return upstream{spool.Follow()}, nil
+	// It may have finished while we looked.
+	if res := r.result(in.Task); res != nil {
+		return openBlob(r.store, res.outputs[in.Port].id)
+	}
+	return nil, schedule.ErrUpstream
 }
 
 // openBlob opens a kept table after a check of its bytes.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	_ "modernc.org/sqlite"
 )
 
 // exitCodeIs runs a program and checks its exit code. What it writes can be
@@ -63,6 +65,22 @@ func replaceText(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%s does not hold %q", args[2], args[0])
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(strings.ReplaceAll(old, args[0], args[1])), 0o600))
+}
+
+// sharedRuns checks how many runs in the history share the rows of another:
+// those that were served from the memo of a whole run.
+func sharedRuns(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: shared N")
+	}
+	db, err := sql.Open("sqlite", ts.MkAbs(filepath.Join(".flow", "flow.db")))
+	ts.Check(err)
+	defer db.Close()
+	var n int
+	ts.Check(db.QueryRow("SELECT count(same_as) FROM runs").Scan(&n))
+	if args[0] != strconv.Itoa(n) {
+		ts.Fatalf("%d runs share rows, want %s", n, args[0])
+	}
 }
 
 // jsonIn checks that a file is JSON, one value a line, and holds at least one.

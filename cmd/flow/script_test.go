@@ -62,6 +62,7 @@ func TestScript(t *testing.T) {
 			"json":    jsonIn,
 			"lines":   countLines,
 			"replace": replaceText,
+			"shared":  sharedRuns,
 			"signal":  signalWhen,
 		},
 	})

@@ -21,11 +21,14 @@ type Follower struct {
 	closed bool
 }
 
-// Follow returns a reader of the whole table. Followers may be made at any
-// time until the spool is closed.
+// Follow returns a reader of the whole table, or nil where the spool was closed
+// and its last follower gone: the file is closed then.
 func (s *Spool) Follow() *Follower {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.holders == 0 {
+		return nil
+	}
 	s.holders++
 	return &Follower{s: s}
 }

@@ -174,6 +174,33 @@ func TestRowsAreSeenAtOnce(t *testing.T) {
 	}
 }
 
+// A spool may be closed between a user's asking for it and following it.
+func TestFollowClosed(t *testing.T) {
+	s, err := NewSpool(filepath.Join(t.TempDir(), "x.arrow"), followSchema, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Finish(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	f := s.Follow()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	late := s.Follow() // the other one still holds the file
+	if late == nil {
+		t.Fatal("a spool with a follower cannot be followed")
+	}
+	for _, each := range []*Follower{f, late} {
+		if err := each.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if s.Follow() != nil {
+		t.Error("a follower of a closed file")
+	}
+}
+
 func TestAbort(t *testing.T) {
 	ctx := context.Background()
 	boom := errors.New("boom")
