@@ -12,7 +12,7 @@ import (
 	"github.com/seed-4012077a/flow/sdk/stats/scale"
 )
 
-const itemsSchema = `"items": {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 2,
+const itemsSchema = `"items": {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1,
 	"description": "item columns, numbers; * stands for any text, as \"phq*\""}`
 
 const groupSchema = `"group_by": {"type": "array", "items": {"type": "string"}, "default": [],
@@ -71,6 +71,9 @@ func newAnswers(o sdk.Opening, items, groupBy []string) (*answers, error) {
 	names, err := resolve(o.Input("answers"), "items", items)
 	if err != nil {
 		return nil, err
+	}
+	if len(names) < 2 {
+		return nil, sdk.ParamError("items", "only column %q: at least two items are needed", names[0])
 	}
 	return answersOf(o, names, groupBy)
 }

@@ -39,7 +39,7 @@ scales: one row a scale. items: each item's part, and alpha without it. An item 
 		Params: `{"type": "object", "additionalProperties": false, "required": ["scales"], "properties": {
 			"scales": {"type": "array", "minItems": 1, "description": "the scales and their items", "items": {"type": "object", "additionalProperties": false, "required": ["name", "items"], "properties": {
 				"name": {"type": "string", "minLength": 1, "description": "the scale's name"},
-				"items": {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 2, "description": "item columns, numbers; * stands for any text"},
+				"items": {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1, "description": "item columns, numbers; * stands for any text"},
 				"reverse": {"type": "array", "items": {"type": "string", "minLength": 1}, "default": [], "description": "items keyed the other way: x becomes lowest + highest answer - x"}}}},
 			"confidence": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1, "default": 0.95, "description": "level of alpha's interval"},
 			"group_factors": {"type": "integer", "minimum": 0, "maximum": 20, "default": 0, "description": "group factors below the general one, mostly 3: gives omega hierarchical; 0: none"},
@@ -85,6 +85,9 @@ func openReliability(o sdk.Opening) (sdk.Task, error) {
 		}
 		if s.Items, err = resolve(in, at+".items", s.Items); err != nil {
 			return nil, err
+		}
+		if len(s.Items) < 2 {
+			return nil, sdk.ParamError(at+".items", "only column %q: a scale is a sum of two items or more", s.Items[0])
 		}
 		if s.Reverse, err = resolve(in, at+".reverse", s.Reverse); err != nil {
 			return nil, err

@@ -20,7 +20,7 @@ func weightColumns() []column {
 
 func scoredColumns() []column {
 	return []column{
-		{"factor", "utf8", "", true}, {"r_squared", "float64", "squared multiple correlation of score and factor", false}, {"ss_loadings", "float64", "", false},
+		{"factor", "utf8", "", true}, {"r_squared", "float64", "squared correlation of score and factor under the model", false}, {"ss_loadings", "float64", "", false},
 		{"mean", "float64", "of the scores on the baseline, before standardising", false}, {"sd", "float64", "", false},
 		{"n_baseline", "int64", "", true}, {"note", "utf8", "", false}}
 }

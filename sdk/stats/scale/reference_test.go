@@ -49,6 +49,7 @@ type reference struct {
 		Baseline                              int
 		Thurstone, Tenberge, Bartlett, Scores [][]*float64
 		ThurstonePoly                         [][]*float64 `json:"thurstone_poly"`
+		R2                                    []float64
 	}
 	Alpha struct {
 		Raw, Std, Lower, Upper float64
@@ -478,7 +479,12 @@ func TestScoresAgainstPsych(t *testing.T) {
 			}
 		}
 	}
-	sc, err := s.Scorer(baseline, ScoreOptions{Method: Thurstone, Standardise: true, MaxMissing: 2})
+	sc, err := s.Scorer(baseline, ScoreOptions{Method: Thurstone, Factored: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	nearAll(t, "R2", sc.R2, ref.Scores.R2, 1e-10)
+	sc, err = s.Scorer(baseline, ScoreOptions{Method: Thurstone, Standardise: true, MaxMissing: 2})
 	if err != nil {
 		t.Fatal(err)
 	}

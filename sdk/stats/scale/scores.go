@@ -3,7 +3,6 @@ package scale
 import (
 	"fmt"
 	"math"
-	"slices"
 
 	"gonum.org/v1/gonum/mat"
 )
@@ -42,8 +41,9 @@ type Scorer struct {
 	Names    []string
 	Mean, SD []float64 // of each item on the baseline, n-1
 	Weights  *mat.Dense
-	// R2 is each score's squared multiple correlation with its factor
-	// (its determinacy), diag(W' Lambda Phi).
+	// R2 is the squared correlation of each score with its factor under the
+	// model, (w'Lambda phi)^2 / (w'R w) with R the matrix that was factored: for
+	// regression weights from R, the squared multiple correlation (determinacy).
 	R2 []float64
 	// ScoreMean and ScoreSD are on the baseline, nil unless standardised.
 	ScoreMean, ScoreSD []float64
@@ -86,13 +86,14 @@ func (s *Solution) Scorer(baseline *Items, o ScoreOptions) (*Scorer, error) {
 	if sc.Weights, err = s.weights(r, o.Method); err != nil {
 		return nil, err
 	}
-	var v mat.Dense
-	v.Mul(sc.Weights.T(), s.Structure)
 	for k := range s.Factors() {
-		sc.R2 = append(sc.R2, v.At(k, k))
-		if v.At(k, k) > 1+1e-9 || v.At(k, k) <= 0 {
-			sc.Notes = append(sc.Notes, fmt.Sprintf("the weights of factor %d are not proper (squared multiple correlation %.3g): the matrix is near singular or the factor not determined", k+1, v.At(k, k)))
+		w := sc.Weights.ColView(k)
+		with := mat.Dot(w, s.Structure.ColView(k))
+		r2 := with * with / mat.Inner(w, s.R, w)
+		if with <= 0 || !(r2 <= 1+1e-6) {
+			return nil, fmt.Errorf("the weights of factor %d are not proper: the factors' loadings do not fit the correlations (a Heywood case, or a matrix close to singular); use fewer factors", k+1)
 		}
+		sc.R2 = append(sc.R2, math.Min(1, r2))
 	}
 	if o.Standardise {
 		return sc, sc.standardise(items)
@@ -223,6 +224,3 @@ func (sc *Scorer) Score(items *Items) (scores [][]float64, missing []int) {
 	}
 	return scores, missing
 }
-
-// Fits reports whether items are the scorer's, in its order.
-func (sc *Scorer) Fits(items *Items) bool { return slices.Equal(sc.Names, items.Names) }

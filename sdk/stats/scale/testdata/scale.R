@@ -68,7 +68,7 @@ Lt <- res$psych_oblimin$loadings; Pt <- res$psych_oblimin$Phi
 base <- 1:250; xb <- X[base, ]; mu <- colMeans(xb, na.rm = TRUE); sd <- apply(xb, 2, sd, na.rm = TRUE)
 Z <- scale(xb, mu, sd); rb <- cor(xb, use = "pairwise")
 w <- function(m, r) unname(factor.scores(r, Lt, Pt, method = m)$weights)
-res$scores <- list(baseline = length(base), thurstone = w("Thurstone", rb), tenberge = w("tenBerge", rb), bartlett = w("Bartlett", rb), thurstone_poly = w("Thurstone", R),
+res$scores <- list(baseline = length(base), thurstone = w("Thurstone", rb), tenberge = w("tenBerge", rb), bartlett = w("Bartlett", rb), thurstone_poly = w("Thurstone", R), r2 = unname(factor.scores(R, Lt, Pt, method = "Thurstone")$R2),
   scores = unname(scale(X, mu, sd) %*% w("Thurstone", rb)))
 
 keys <- X; keys[, 8] <- min(X[, 8], na.rm = TRUE) + max(X[, 8], na.rm = TRUE) - X[, 8]
