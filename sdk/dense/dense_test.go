@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -150,17 +151,14 @@ func TestTrsmBits(t *testing.T) {
 	})
 }
 
-// definite is a positive definite matrix with NaNs above its diagonal.
+// definite is a symmetric matrix whose diagonal outweighs the rest, so that it
+// is positive definite, with NaNs above it.
 func definite(rng *rand.Rand, n int) Matrix {
-	a, x := random(rng, n, n), random(rng, n, n+5)
-	refGemm(false, true, false, 1/float64(n+1), x, x, a)
+	a := random(rng, n, n)
 	for i := range n {
-		a.Data[i*a.Stride+i] += 2
+		a.Data[i*a.Stride+i] = float64(4*n) + rng.Float64()
 		for j := i + 1; j < n; j++ {
 			a.Data[i*a.Stride+j] = math.NaN()
-		}
-		for j := range i {
-			a.Data[i*a.Stride+j] /= 4
 		}
 	}
 	return a
@@ -171,9 +169,6 @@ func TestPotrfBits(t *testing.T) {
 		rng := rand.New(rand.NewPCG(9, 10))
 		for _, n := range []int{0, 1, 2, 5, 31, 32, 33, 64, 65, 100, 129, 200, 301} {
 			a := definite(rng, n)
-			for i := range n {
-				a.Data[i*a.Stride+i] += float64(n)
-			}
 			want, source := clone(a), clone(a)
 			if p := refPotrf(want); p >= 0 {
 				t.Fatalf("the reference fails at %d of %d", p, n)
@@ -240,9 +235,6 @@ func TestPotrfFails(t *testing.T) {
 		var first Matrix
 		for _, be := range backends() {
 			a := definite(rand.New(rand.NewPCG(11, 12)), n)
-			for i := range n {
-				a.Data[i*a.Stride+i] += n
-			}
 			a.Data[bad.pivot*a.Stride+bad.pivot] = bad.value
 			want := clone(a)
 			if p := refPotrf(want); p != bad.pivot {
@@ -322,6 +314,7 @@ func TestPoll(t *testing.T) {
 		for name, call := range map[string]func(p Poll) error{
 			"Gemm":         func(p Poll) error { return p.Gemm(false, false, 1, b, b, New(n, n)) },
 			"a vector":     func(p Poll) error { return p.Gemm(false, false, 1, b, one, New(n, 1)) },
+			"a number":     func(p Poll) error { return p.Gemm(false, false, 1, New(1, 60*n), New(60*n, 1), New(1, 1)) },
 			"Syrk":         func(p Poll) error { return p.Syrk(true, 1, b, New(n, n)) },
 			"Trsm, left":   func(p Poll) error { return p.Trsm(Left, false, l, b) },
 			"Trsm, right":  func(p Poll) error { return p.Trsm(Right, true, l, b) },
@@ -347,6 +340,32 @@ func TestPoll(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestAtOnce makes the same calls from several goroutines.
+func TestAtOnce(t *testing.T) {
+	var wg sync.WaitGroup
+	results := make([]Matrix, 8)
+	for g := range results {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			rng := rand.New(rand.NewPCG(19, 20))
+			for n := 20; n < 200; n += 45 {
+				a, b, c := definite(rng, n), random(rng, n, n), random(rng, n, n)
+				for _, err := range []error{Potrf(a), Trsm(Right, true, a, b), Trsm(Left, true, a, c), Gemm(false, true, 1, b, b, c)} {
+					if err != nil {
+						t.Error(err)
+					}
+				}
+				results[g] = c
+			}
+		}()
+	}
+	wg.Wait()
+	for _, r := range results {
+		same(t, r, results[0])
 	}
 }
 
@@ -376,7 +395,7 @@ func TestErrors(t *testing.T) {
 		"wide":            {Potrf(m(2, 3)), "2 x 3, not square"},
 		"left rows":       {Trsm(Left, false, m(3, 3), m(4, 3)), "B has 4 rows for an L of 3"},
 		"right columns":   {Trsm(Right, false, m(3, 3), m(3, 4)), "B has 4 columns for an L of 3"},
-		"vector":          {Trsv(false, m(3, 3), make([]float64, 4)), "Trsv: B has 4 rows"},
+		"vector":          {Trsv(false, m(3, 3), make([]float64, 4)), "Trsv: matrix B has 4 rows"},
 		"inverse":         {Trtri(m(3, 3), m(4, 4)), "X is 4 x 4 for an L of 3 x 3"},
 		"itself":          {Potri(big, big), "C overlaps L"},
 		"C is A":          {Gemm(false, false, 1, big, m(10, 10), big), "C overlaps A"},

@@ -54,7 +54,8 @@
 // the processor has them, else Go. Inside a plugin (GOOS=wasip1) calls of
 // enough work go to flow, through the imports num_gemm and num_trsm of the
 // plugin ABI; smaller ones, for which crossing over does not pay, stay in the
-// guest. Nothing here starts a goroutine.
+// guest. Nothing here starts a goroutine; calls on different matrices may run
+// at the same time.
 //
 // # Errors
 //

@@ -104,13 +104,13 @@ func checkGemm(transA, transB, lower bool, alpha float64, a, b, c Matrix) (p pro
 	case k != kb:
 		return p, fmt.Errorf("op(A) has %d columns and op(B) %d rows; they must be as many", k, kb)
 	case c.Rows != m || c.Cols != n:
-		return p, fmt.Errorf("C is %d x %d, and op(A) op(B) is %d x %d", c.Rows, c.Cols, m, n)
+		return p, fmt.Errorf("matrix C is %d x %d, and op(A) op(B) is %d x %d", c.Rows, c.Cols, m, n)
 	case lower && m != n:
-		return p, fmt.Errorf("C is %d x %d, and only a square matrix has a lower triangle to update", m, n)
+		return p, fmt.Errorf("matrix C is %d x %d, and only a square matrix has a lower triangle to update", m, n)
 	case c.overlaps(a):
-		return p, fmt.Errorf("C overlaps A")
+		return p, fmt.Errorf("matrix C overlaps A")
 	case c.overlaps(b):
-		return p, fmt.Errorf("C overlaps B")
+		return p, fmt.Errorf("matrix C overlaps B")
 	}
 	return product{m: m, n: n, k: k, alpha: alpha, lower: lower,
 		a: a.view().op(transA), b: b.view().op(transB), c: c.view()}, nil
@@ -134,30 +134,44 @@ func (pl place) product(p product) error {
 // than it saves.
 const plainWork = 128
 
+// plainLength and plainRows bound the work between two questions of plain
+// products, which may have any k.
+const (
+	plainLength = 4096
+	plainRows   = 64
+)
+
 // plainProduct works on the operands where they lie, on four chains of a
 // column at a time.
 func (pl place) plainProduct(p product) error {
-	for i := 0; i < p.m; i += 4 {
-		if i%256 == 0 {
-			if err := pl.ask(); err != nil {
-				return err
-			}
-		}
-		for j := range p.n {
-			switch {
-			case p.lower && i+3 < j:
-			case i+4 <= p.m && !(p.lower && i < j):
-				p.chains4(i, j)
-			default:
-				for r := i; r < min(i+4, p.m); r++ {
-					if !p.lower || r >= j {
-						p.chain(r, j)
-					}
+	for q := 0; q < p.k; q += plainLength {
+		part := p
+		part.a, part.b, part.k = p.a.from(0, q), p.b.from(q, 0), min(plainLength, p.k-q)
+		for i := 0; i < p.m; i += 4 {
+			if i%plainRows == 0 {
+				if err := pl.ask(); err != nil {
+					return err
 				}
 			}
+			part.rows4(i)
 		}
 	}
 	return nil
+}
+
+// rows4 updates rows i to i+3, as far as there are any.
+func (p product) rows4(i int) {
+	for j := range p.n {
+		if i+4 <= p.m && !(p.lower && i < j) {
+			p.chains4(i, j)
+			continue
+		}
+		for r := i; r < min(i+4, p.m); r++ {
+			if !p.lower || r >= j {
+				p.chain(r, j)
+			}
+		}
+	}
 }
 
 func (p product) chain(i, j int) {

@@ -91,10 +91,7 @@ func interleave(dst []float64, src view, lines, length, width int) {
 		// The lines are neighbours in memory: copy across them.
 		at := src.at
 		for p := range length {
-			from, to := src.data[at:at+lines], dst[p*width:p*width+lines]
-			for i, x := range from {
-				to[i] = x
-			}
+			copy(dst[p*width:p*width+lines], src.data[at:at+lines])
 			at += src.col
 		}
 		return

@@ -63,11 +63,11 @@ func checkTrsm(side Side, l, b Matrix) error {
 	}
 	switch {
 	case side == Left && b.Rows != l.Rows:
-		return fmt.Errorf("B has %d rows for an L of %d", b.Rows, l.Rows)
+		return fmt.Errorf("matrix B has %d rows for an L of %d", b.Rows, l.Rows)
 	case side == Right && b.Cols != l.Rows:
-		return fmt.Errorf("B has %d columns for an L of %d", b.Cols, l.Rows)
+		return fmt.Errorf("matrix B has %d columns for an L of %d", b.Cols, l.Rows)
 	case b.overlaps(l):
-		return fmt.Errorf("B overlaps L")
+		return fmt.Errorf("matrix B overlaps L")
 	}
 	return nil
 }
