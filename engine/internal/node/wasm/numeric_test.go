@@ -26,13 +26,6 @@ type numericGuest struct {
 	t testing.TB
 }
 
-// Who does the work, as testdata/numeric has it.
-const (
-	byDense = iota
-	alone
-	byGonum
-)
-
 // startNumeric compiles testdata/numeric as Load does, without asking it for
 // operators, and starts instances of it.
 func startNumeric(t testing.TB, limits Limits) func() numericGuest {
@@ -122,8 +115,8 @@ func odd(rng *rand.Rand, x []float64) []float64 {
 	return x
 }
 
-// TestNumericBits compares the same calls done in a guest by itself, in a
-// guest by the host, and outside.
+// TestNumericBits compares the same calls done in a guest by the host (0), in a
+// guest by itself (1), and outside.
 func TestNumericBits(t *testing.T) {
 	g := startNumeric(t, Limits{})()
 	rng := rand.New(rand.NewPCG(1, 2))
