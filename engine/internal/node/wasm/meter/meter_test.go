@@ -1,6 +1,7 @@
 package meter
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -220,6 +221,80 @@ func TestTicks(t *testing.T) {
 				t.Errorf("%v ticks for about %v steps, want about %.1f", ticks, c.want, want)
 			}
 		})
+	}
+}
+
+// TestData checks that segments are joined where nothing lies between them,
+// and that memory begins as it did.
+func TestData(t *testing.T) {
+	type segment struct {
+		at   int32
+		text string
+	}
+	far := func(n int) (all []segment) {
+		for i := range n {
+			all = append(all, segment{int32(60_000 - 200*i), "x"}, segment{int32(60_010 - 200*i), "y"})
+		}
+		return all
+	}
+	for name, c := range map[string]struct {
+		segments []segment
+		want     uint32 // segments after
+	}{
+		"none":               {nil, 0},
+		"neighbours":         {[]segment{{8, "ab"}, {10, "cd"}, {20, "e"}, {85, "f"}}, 1},
+		"a wide gap":         {[]segment{{8, "ab"}, {8 + 2 + 65, "cd"}}, 2},
+		"empty ones":         {[]segment{{8, ""}, {30, ""}, {40, "a"}}, 1},
+		"one over the other": {[]segment{{8, "abcdef"}, {10, "XY"}, {13, "Z"}}, 3},
+		"the gap is taken":   {[]segment{{20, "taken"}, {10, "ab"}, {30, "cd"}}, 3},
+		"the gap is free":    {[]segment{{500, "a"}, {510, "b"}, {10, "c"}, {30, "d"}, {600, "e"}}, 3},
+		"over a block":       {[]segment{{500, "a"}, {480, "b"}, {510, "c"}}, 3},
+		"falling blocks":     {far(20), 9 + 2*11},
+	} {
+		t.Run(name, func(t *testing.T) {
+			section := appendU32(nil, uint32(len(c.segments)))
+			want := make([]byte, 1<<16)
+			for _, s := range c.segments {
+				section = append(appendS32(append(section, 0, 0x41), s.at), 0x0b)
+				section = appendName(section, s.text)
+				copy(want[s.at:], s.text)
+			}
+			module := append([]byte("\x00asm\x01\x00\x00\x00"+"\x05\x03\x01\x00\x01"+"\x07\x05\x01\x01m\x02\x00"), secData)
+			module = append(appendU32(module, uint32(len(section))), section...)
+			metered, _, err := Rewrite(module, limits)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, r := newRuntime(t, 50)
+			m, err := r.Instantiate(ctx, metered)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, _ := m.Memory().Read(0, 1<<16); !bytes.Equal(got, want) {
+				t.Error("memory begins otherwise than it did")
+			}
+			after, err := parse(metered, limits)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := after.section(secData).u32(); n != c.want {
+				t.Errorf("%d segments, want %d", n, c.want)
+			}
+		})
+	}
+}
+
+// TestSigned checks the numbers that data segments have for addresses.
+func TestSigned(t *testing.T) {
+	for _, v := range []int32{0, 1, 63, 64, -1, -64, -65, 1 << 20, -1 << 20, math.MaxInt32, math.MinInt32} {
+		if got, ok := newReader(appendS32(nil, v)).s32(); got != v || !ok {
+			t.Errorf("%d is read as %d, %v", v, got, ok)
+		}
+	}
+	for _, bad := range [][]byte{{}, {0x80}, {0xff, 0xff, 0xff, 0xff, 0x0f}, {0x80, 0x80, 0x80, 0x80, 0x70}, {0x80, 0x80, 0x80, 0x80, 0x80, 0}} {
+		if v, ok := newReader(bad).s32(); ok {
+			t.Errorf("% x is read as %d", bad, v)
+		}
 	}
 }
 

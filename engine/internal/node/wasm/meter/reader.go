@@ -66,6 +66,20 @@ func (r *reader) u32() uint32 {
 	return 0
 }
 
+// s32 reads a signed LEB128 number of 32 bits, and says whether it is one.
+func (r *reader) s32() (v int32, ok bool) {
+	for shift := 0; shift < 28; shift += 7 {
+		c := r.byte()
+		v |= int32(c&0x7f) << shift
+		if c&0x80 == 0 {
+			return v << (25 - shift) >> (25 - shift), r.err == nil
+		}
+	}
+	// Four bits are left; those above them repeat the sign.
+	c := r.byte()
+	return v | int32(c)<<28, r.err == nil && (c <= 0x07 || c >= 0x78 && c <= 0x7f)
+}
+
 // skipLEB skips a signed or unsigned LEB128 number of at most n bytes.
 func (r *reader) skipLEB(n int) {
 	for range n {

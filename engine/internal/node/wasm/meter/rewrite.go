@@ -222,32 +222,6 @@ func (w *rewriter) writeElements(body []byte, r *reader) []byte {
 	return body
 }
 
-func (w *rewriter) writeData(body []byte, r *reader) []byte {
-	n := r.count("data segments", 1<<20)
-	body = appendU32(body, n)
-	for range n {
-		if r.err != nil {
-			return body
-		}
-		flags := r.u32()
-		body = appendU32(body, flags)
-		switch flags {
-		case 0:
-			body = w.constExpr(body, r)
-		case 1:
-		case 2:
-			body = appendU32(body, r.u32())
-			body = w.constExpr(body, r)
-		default:
-			r.fail("data segment of form %d", flags)
-			return body
-		}
-		size := r.u32()
-		body = append(appendU32(body, size), r.take(size)...)
-	}
-	return body
-}
-
 // writeNames keeps the functions' names, which stack traces show; a name
 // section that cannot be read is dropped, as it means nothing to execution.
 func (w *rewriter) writeNames(out []byte) []byte {
