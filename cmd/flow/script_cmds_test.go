@@ -73,14 +73,20 @@ func sharedRuns(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: shared N")
 	}
-	db, err := sql.Open("sqlite", ts.MkAbs(filepath.Join(".flow", "flow.db")))
+	n, err := countShared(ts.MkAbs(".flow"))
 	ts.Check(err)
-	defer db.Close()
-	var n int
-	ts.Check(db.QueryRow("SELECT count(same_as) FROM runs").Scan(&n))
 	if args[0] != strconv.Itoa(n) {
 		ts.Fatalf("%d runs share rows, want %s", n, args[0])
 	}
+}
+
+func countShared(workspace string) (n int, err error) {
+	db, err := sql.Open("sqlite", filepath.Join(workspace, "flow.db"))
+	if err != nil {
+		return 0, err
+	}
+	err = db.QueryRow("SELECT count(same_as) FROM runs").Scan(&n)
+	return n, errors.Join(err, db.Close())
 }
 
 // jsonIn checks that a file is JSON, one value a line, and holds at least one.
