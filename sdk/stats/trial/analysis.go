@@ -1,0 +1,391 @@
+package trial
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/seed-4012077a/flow/sdk/stats/estimate"
+	"github.com/seed-4012077a/flow/sdk/stats/frame"
+)
+
+// Row is one estimate. A number that does not exist is NaN, with the reason in
+// Note.
+type Row struct {
+	Measure, Study, Outcome, Family string
+	Test, Kind, Spec                string
+	Slope                           string   // of a slope: 1way, 2way, 3way
+	Levels                          []string // of a slope: lambda's side, then a level of each factor; "" not fixed
+	estimate.Estimate
+	Local, Global   float64 // corrected p
+	N, Participants int
+	Form            string
+	Model, Method   string // the formula and how it was fitted
+	Note            string
+}
+
+// Fit is one model that was fitted, with what it is for: a form (under ML),
+// full, additive, coarsened, or a robustness run.
+type Fit struct {
+	Study, Outcome, Role, Formula, Method, Note string
+	N, Participants, Dropped, Parameters        int
+	LogLik, AIC, AICc, BIC, Sigma               float64
+	Chosen                                      bool // of forms: the one that is reported
+	Components                                  []Component
+	Coefficients                                []estimate.Estimate
+}
+
+// Component is a variance or covariance of a mixed model's random effects.
+type Component struct {
+	Group, Column, With string
+	Covariance, SDCor   float64
+}
+
+// Result is all that a plan's analysis gives.
+type Result struct {
+	Rows         []Row
+	Fits         []Fit
+	Means        []Mean
+	Associations []Associated
+}
+
+// PlanError is a mistake in the plan that the data brought to light: a file,
+// column or value that is not there.
+type PlanError struct{ Err error }
+
+func (e *PlanError) Error() string { return e.Err.Error() }
+func (e *PlanError) Unwrap() error { return e.Err }
+
+func inPlan(err error) error { return &PlanError{err} }
+
+type analysis struct {
+	plan   *Plan
+	tables *tables
+	result Result
+	faults []error // of the plan
+}
+
+// Analyse carries out the plan on the input. file names the input's column
+// with the file of each row, which tables choose by. progress may be nil.
+//
+// What cannot be estimated is a row with a note. Mistakes in the plan are an
+// error, all of them at once.
+func Analyse(p *Plan, input *frame.Frame, file string, progress func(done, total int, text string)) (*Result, error) {
+	a := &analysis{plan: p, tables: &tables{plan: p, input: input, file: file, made: map[string]*frame.Frame{}}}
+	total, done := 0, 0
+	for _, s := range p.Studies {
+		for _, o := range p.Outcomes {
+			if o.in(s.Name) {
+				total++
+			}
+		}
+	}
+	for _, s := range p.Studies {
+		for _, o := range p.Outcomes {
+			if !o.in(s.Name) {
+				continue
+			}
+			if progress != nil {
+				progress(done, total, s.Name+" "+o.Name)
+			}
+			a.outcome(o, s)
+			done++
+		}
+	}
+	a.emptyFamilies()
+	for _, t := range p.Tests {
+		a.associate(t)
+	}
+	if len(a.faults) > 0 {
+		return nil, errors.Join(a.faults...)
+	}
+	a.correct()
+	return &a.result, nil
+}
+
+// emptyFamilies gives a row to each family that has no outcome in a study.
+func (a *analysis) emptyFamilies() {
+	for _, s := range a.plan.Studies {
+		for _, family := range sortedKeys(a.plan.Families) {
+			if !slices.ContainsFunc(a.plan.Outcomes, func(o Outcome) bool { return o.Family == family && o.in(s.Name) }) {
+				e := &estimation{a: a, study: s, outcome: Outcome{Family: family}}
+				e.fail("all", "failed", "primary", fmt.Errorf("the family %q has no outcome in this study", family))
+			}
+		}
+	}
+}
+
+// in reports whether the outcome is analysed in a study.
+func (o Outcome) in(study string) bool {
+	_, named := o.Studies[study]
+	return named || len(o.Studies) == 0
+}
+
+// outcome analyses one outcome in one study.
+func (a *analysis) outcome(o Outcome, s Study) {
+	e := &estimation{a: a, study: s, outcome: o}
+	err := e.run()
+	var mistake *PlanError
+	switch {
+	case errors.As(err, &mistake):
+		a.faults = append(a.faults, fmt.Errorf("study %q, outcome %q: %w", s.Name, o.Name, err))
+	case err != nil:
+		e.fail("all", "failed", "primary", err)
+	}
+}
+
+// estimation is the analysis of one outcome in one study.
+type estimation struct {
+	a       *analysis
+	study   Study
+	outcome Outcome
+	rows    *rows
+	form    dose
+	note    string // on the form
+}
+
+func (e *estimation) run() error {
+	r, err := e.a.rowsOf(e.outcome, e.study, nil, nil)
+	if err != nil {
+		return err
+	}
+	e.rows = r
+	if err := e.chooseForm(); err != nil {
+		return err
+	}
+	p := e.a.plan
+	full, err := e.fit("full", r, p.formula(r, e.form, true, nil), "")
+	if err != nil {
+		return err
+	}
+	coarse, coarseErr := e.fit("coarsened", r, p.formula(r, bySign, true, nil), "")
+	e.report(full, coarse, coarseErr)
+	if err := e.means(full); err != nil {
+		return err
+	}
+	return e.robustness()
+}
+
+// fit fits by REML and records the model.
+func (e *estimation) fit(role string, r *rows, text, weights string) (*model, error) {
+	m, err := e.a.plan.fit(r, text, weights, true)
+	if err != nil {
+		return nil, err
+	}
+	e.record(role, r, m, true)
+	return m, nil
+}
+
+func (e *estimation) record(role string, r *rows, m *model, chosen bool) {
+	f := Fit{
+		Study: e.study.Name, Outcome: e.outcome.Name, Role: role, Formula: m.Formula, Method: m.Method, Note: m.Note,
+		N: m.N, Participants: r.people, Dropped: r.dropped + m.Dropped, Parameters: m.parameters,
+		LogLik: m.LogLik, AIC: m.aic, AICc: m.aicc, BIC: m.bic, Sigma: m.Sigma, Chosen: chosen,
+	}
+	if m.lmm != nil {
+		for _, c := range m.lmm.VarianceComponents() {
+			f.Components = append(f.Components, Component{c.Group, c.Column, c.With, c.Covariance, c.SDCor})
+		}
+	}
+	for _, name := range m.Design().Names {
+		if c, err := m.coefficient(e.a.plan, name); err == nil && !isForm(role) {
+			c.Label = name
+			f.Coefficients = append(f.Coefficients, c)
+		}
+	}
+	e.a.result.Fits = append(e.a.result.Fits, f)
+}
+
+func isForm(role string) bool { return slices.Contains(forms, role) }
+
+// chooseForm takes the polynomial of least AIC under ML of the full model,
+// unless the plan fixes it. A polynomial needs more lambdas than its degree.
+func (e *estimation) chooseForm() error {
+	p, r := e.a.plan, e.rows
+	if r.form != "" {
+		e.form, e.note = degree(r.form), "form fixed by the plan"
+		if len(r.lambdas) <= int(e.form) {
+			return inPlan(fmt.Errorf("the form %s needs %d lambdas, and there are %v", r.form, int(e.form)+1, r.lambdas))
+		}
+	}
+	best, first := math.Inf(1), len(e.a.result.Fits)
+	var last error
+	for _, name := range p.Lambda.Forms {
+		d := degree(name)
+		if len(r.lambdas) <= int(d) {
+			continue
+		}
+		m, err := p.fit(r, p.formula(r, d, true, nil), "", false)
+		if err != nil {
+			last = err
+			continue
+		}
+		e.record(name, r, m, false)
+		if v := m.criterion(p.Lambda.Criterion); r.form == "" && v < best {
+			best, e.form = v, d
+		}
+	}
+	if e.form == bySign {
+		if last != nil {
+			return last
+		}
+		return fmt.Errorf("%s has %d values, too few for any form of %v", p.Lambda.Column, len(r.lambdas), p.Lambda.Forms)
+	}
+	for i := first; i < len(e.a.result.Fits); i++ {
+		e.a.result.Fits[i].Chosen = degree(e.a.result.Fits[i].Role) == e.form
+	}
+	return nil
+}
+
+// comparisons are lambda's sides and the factors.
+func (e *estimation) comparisons(lambda comparison) []comparison {
+	all := []comparison{lambda}
+	for i, levels := range e.levels() {
+		all = append(all, e.a.plan.factor(e.a.plan.Factors[i], levels))
+	}
+	return all
+}
+
+func (e *estimation) levels() (out [][]string) {
+	for _, f := range e.a.plan.Factors {
+		c, _ := e.rows.fr.Column(f.Column)
+		out = append(out, c.Levels)
+	}
+	return out
+}
+
+func (e *estimation) reports(group string) bool {
+	return len(e.study.Tests) == 0 || slices.Contains(e.study.Tests, group)
+}
+
+// tests are all tests of contrasts for one way of comparing lambdas, in the
+// order in which they are reported.
+func (e *estimation) tests(lambda comparison) (out []test) {
+	p, r, all := e.a.plan, e.rows, e.comparisons(lambda)
+	if e.reports("main") {
+		out = append(out, mainTests(all)...)
+	}
+	if e.reports("dose") {
+		out = append(out, p.doseTests(e.form)...)
+	}
+	if e.reports("moderation") {
+		out = append(out, moderations(all, p)...)
+	}
+	if !r.repeated {
+		return out
+	}
+	if e.reports("time") {
+		out = append(out, p.timeTests(all, r)...)
+	}
+	if e.reports("slopes") {
+		out = append(out, p.slopes(all, r)...)
+	}
+	if e.reports("time") {
+		out = append(out, p.timeCoefficients(e.levels())...)
+	}
+	return out
+}
+
+// report estimates every test with its specs.
+func (e *estimation) report(full, coarse *model, coarseErr error) {
+	p := e.a.plan
+	surface := surfaceOf(full)
+	var additive *model
+	var additiveErr error
+	if e.reports("dose") {
+		additive, additiveErr = e.fit("additive", e.rows, p.formula(e.rows, e.form, false, nil), "")
+	}
+	coarseTests := map[string]test{}
+	for _, t := range e.tests(p.signSides()) {
+		coarseTests[t.kind+t.name] = t
+	}
+	specs := make([]map[string]test, len(p.Lambda.Specs))
+	for i, s := range p.Lambda.Specs {
+		specs[i] = map[string]test{}
+		for _, t := range e.tests(p.lambdaSides([]float64{s.High}, []float64{s.Low})) {
+			specs[i][t.kind+t.name] = t
+		}
+	}
+	for _, t := range e.tests(p.lambdaSides(p.Lambda.High, p.Lambda.Low)) {
+		switch {
+		case t.kind == doseResponse:
+			e.coefficient(t, additive, additiveErr)
+			continue
+		case t.coefficient != "":
+			e.coefficient(t, full, nil)
+			continue
+		}
+		e.contrast(t, "primary", full, surface)
+		if t.kind != simpleEffect && t.kind != temporalSimple {
+			if coarseErr != nil {
+				e.fail(t.name, t.kind, "coarsened", coarseErr)
+			} else {
+				e.contrast(coarseTests[t.kind+t.name], "coarsened", coarse, surfaceOf(coarse))
+			}
+		}
+		if t.byLambda {
+			for i, s := range p.Lambda.Specs {
+				e.contrast(specs[i][t.kind+t.name], s.Name, full, surface)
+			}
+		}
+	}
+}
+
+// row begins a row.
+func (e *estimation) row(t test, spec string, m *model) Row {
+	nan := math.NaN()
+	r := Row{
+		Measure: e.a.plan.Measure, Study: e.study.Name, Outcome: e.outcome.Name, Family: e.outcome.Family,
+		Test: t.name, Kind: t.kind, Spec: spec, Slope: t.slope, Levels: t.levels,
+		Estimate: estimate.Estimate{Label: t.coefficient, Estimate: nan, SE: nan, DF: nan, Lower: nan, Upper: nan, Statistic: nan, P: nan},
+		Local:    nan, Global: nan, Note: e.note,
+	}
+	if e.rows != nil {
+		r.N, r.Participants = e.rows.fr.Rows(), e.rows.people
+	}
+	if e.form != bySign {
+		r.Form = e.form.String()
+	}
+	if m != nil {
+		r.Model, r.Method, r.Note, r.N = m.Formula, m.Method, join(e.note, m.Note), m.N
+	}
+	return r
+}
+
+func (e *estimation) fail(name, kind, spec string, err error) {
+	r := e.row(test{name: name, kind: kind}, spec, nil)
+	r.Note = join(r.Note, err.Error())
+	e.a.result.Rows = append(e.a.result.Rows, r)
+}
+
+func (e *estimation) contrast(t test, spec string, m *model, s *surface) {
+	r := e.row(t, spec, m)
+	l, err := s.coefficients(t.contrast)
+	if err == nil {
+		var est estimate.Estimate
+		if est, err = estimate.Of(m, t.name, l, e.a.plan.Level); err == nil {
+			r.Estimate = est
+			r.Label = ""
+		}
+	}
+	if err != nil {
+		r.Note = join(r.Note, err.Error())
+	}
+	e.a.result.Rows = append(e.a.result.Rows, r)
+}
+
+func (e *estimation) coefficient(t test, m *model, err error) {
+	if err != nil {
+		e.fail(t.name, t.kind, "primary", err)
+		return
+	}
+	r := e.row(t, "primary", m)
+	if est, err := m.coefficient(e.a.plan, t.coefficient); err != nil {
+		r.Note = join(r.Note, err.Error())
+	} else {
+		r.Estimate = est
+		r.Label = t.coefficient
+	}
+	e.a.result.Rows = append(e.a.result.Rows, r)
+}

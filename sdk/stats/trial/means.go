@@ -1,0 +1,147 @@
+package trial
+
+import (
+	"math"
+	"slices"
+
+	"github.com/seed-4012077a/flow/sdk/stats/estimate"
+	"github.com/seed-4012077a/flow/sdk/stats/glm"
+)
+
+// Mean is a marginal mean of the full model, or the observed mean of an arm.
+type Mean struct {
+	Study, Outcome string
+	// Kind is dose (along lambda), trajectory (along time, at each lambda of
+	// the data) or observed (an arm's participants: the mean of their own
+	// means, with a t interval between participants).
+	Kind            string
+	Lambda, Time    float64 // NaN where averaged over
+	Factor, Level   string  // a dose curve at one level; "" averaged over
+	Estimate, SE    float64 // of a binary outcome on the scale of probability
+	Lower, Upper    float64
+	N, Participants int
+	Note            string
+}
+
+// means fills in the curves that pictures are drawn from.
+func (e *estimation) means(full *model) error {
+	p, r := e.a.plan, e.rows
+	s := surfaceOf(full)
+	nan := math.NaN()
+	curve := p.Lambda.Curve
+	if len(curve) == 0 {
+		curve = slices.Clone(r.lambdas)
+		low, high := r.lambdas[0], r.lambdas[len(r.lambdas)-1]
+		for k := math.Ceil(low * 10); k <= high*10; k++ {
+			curve = append(curve, k/10)
+		}
+		slices.Sort(curve)
+		curve = slices.Compact(curve)
+	}
+	add := func(m Mean, where at) {
+		m.Study, m.Outcome, m.N, m.Participants = e.study.Name, e.outcome.Name, full.N, r.people
+		e.a.result.Means = append(e.a.result.Means, e.mean(m, full, s, where))
+	}
+	for _, v := range curve {
+		add(Mean{Kind: "dose", Lambda: v, Time: nan}, at{p.Lambda.Column: v})
+	}
+	for i, levels := range e.levels() {
+		for _, level := range levels {
+			for _, v := range curve {
+				add(Mean{Kind: "dose", Lambda: v, Time: nan, Factor: p.Factors[i].Column, Level: level}, at{p.Lambda.Column: v, p.Factors[i].Column: level})
+			}
+		}
+	}
+	if r.repeated {
+		for _, v := range r.lambdas {
+			for _, t := range r.times {
+				add(Mean{Kind: "trajectory", Lambda: v, Time: t}, at{p.Lambda.Column: v, p.Time.Column: t - r.centre})
+			}
+		}
+	}
+	e.observed()
+	return nil
+}
+
+// mean estimates one marginal mean. Limits are made on the model's scale.
+func (e *estimation) mean(m Mean, full *model, s *surface, where at) Mean {
+	m.Estimate, m.SE, m.Lower, m.Upper = math.NaN(), math.NaN(), math.NaN(), math.NaN()
+	l, err := s.mean(where)
+	var v estimate.Estimate
+	if err == nil {
+		v, err = estimate.Of(full, "mean", l, e.a.plan.Level)
+	}
+	if err != nil {
+		m.Note = err.Error()
+		return m
+	}
+	if e.outcome.Kind == "binary" {
+		mu := glm.Logit.Mu(v.Estimate)
+		// The delta method: d mu / d eta = mu (1 - mu).
+		m.Estimate, m.SE, m.Lower, m.Upper = mu, v.SE*mu*(1-mu), glm.Logit.Mu(v.Lower), glm.Logit.Mu(v.Upper)
+		return m
+	}
+	m.Estimate, m.SE, m.Lower, m.Upper = v.Estimate, v.SE, v.Lower, v.Upper
+	return m
+}
+
+// observed gives each arm's mean over its participants' means, of all times
+// and at each time.
+func (e *estimation) observed() {
+	p, r := e.a.plan, e.rows
+	y, _ := r.fr.Column(r.y)
+	lambda, _ := r.fr.Column(p.Lambda.Column)
+	person, _ := r.fr.Column(p.Participant)
+	times := []float64{math.NaN()}
+	if r.repeated {
+		times = append(times, r.times...)
+	}
+	for _, v := range r.lambdas {
+		for _, t := range times {
+			sum, count := make([]float64, len(person.Levels)), make([]float64, len(person.Levels))
+			rows := 0
+			for i := range y.Num {
+				if lambda.Num[i] != v || !math.IsNaN(t) && math.Abs(e.timeAt(i)-t) > 1e-9 {
+					continue
+				}
+				sum[person.Codes[i]] += y.Num[i]
+				count[person.Codes[i]]++
+				rows++
+			}
+			m := Mean{Study: e.study.Name, Outcome: e.outcome.Name, Kind: "observed", Lambda: v, Time: t, N: rows}
+			e.a.result.Means = append(e.a.result.Means, between(m, sum, count, p.Level))
+		}
+	}
+}
+
+func (e *estimation) timeAt(i int) float64 {
+	c, _ := e.rows.fr.Column(e.a.plan.Time.Column)
+	return c.Num[i] + e.rows.centre
+}
+
+// between fills in the mean of participants' means.
+func between(m Mean, sum, count []float64, level float64) Mean {
+	n, mean, m2 := 0.0, 0.0, 0.0
+	for i, c := range count {
+		if c > 0 {
+			n++
+			d := sum[i]/c - mean
+			mean += d / n
+			m2 += d * (sum[i]/c - mean)
+		}
+	}
+	m.Participants = int(n)
+	m.Estimate, m.SE, m.Lower, m.Upper = mean, math.NaN(), math.NaN(), math.NaN()
+	if n == 0 {
+		m.Estimate, m.Note = math.NaN(), "no participant"
+		return m
+	}
+	if n < 2 {
+		m.Note = "no interval: one participant"
+		return m
+	}
+	m.SE = math.Sqrt(m2 / (n - 1) / n)
+	half := estimate.Quantile((1+level)/2, n-1) * m.SE
+	m.Lower, m.Upper = mean-half, mean+half
+	return m
+}

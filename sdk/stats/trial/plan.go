@@ -1,0 +1,498 @@
+package trial
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/seed-4012077a/flow/sdk/stats/frame"
+)
+
+// Plan is an analysis plan. Its JSON is what a plan's TOML file holds.
+type Plan struct {
+	Measure     string            `json:"measure"`     // what the outcomes measure: the name of the whole
+	Participant string            `json:"participant"` // column that identifies participants
+	Level       float64           `json:"level"`       // confidence level; 0.95
+	DF          string            `json:"df"`          // of mixed models: kenward-roger (default), satterthwaite or asymptotic
+	Limits      string            `json:"limits"`      // of coefficients of logistic models: profile (default), profile-interpolated (as R's confint) or wald
+	Lambda      Lambda            `json:"lambda"`
+	Factors     []Factor          `json:"factors"`
+	Time        Time              `json:"time"`
+	Tables      map[string]Table  `json:"tables"` // none: the input is the one table
+	Studies     []Study           `json:"studies"`
+	Outcomes    []Outcome         `json:"outcomes"`
+	Weights     map[string]Weight `json:"weights"`
+	Robustness  []Robustness      `json:"robustness"`
+	Tests       []Association     `json:"associations"`
+	Families    map[string]Family `json:"families"`
+}
+
+// Lambda is the dose and the values at which it is compared.
+type Lambda struct {
+	Column string    `json:"column"`
+	Label  string    `json:"label"` // in tests' names; "RS"
+	Name   string    `json:"name"`  // in the names of time effects; the label if empty
+	High   []float64 `json:"high"`  // of the primary contrast; 0.5 and 1
+	Low    []float64 `json:"low"`   // -0.5 and -1
+	// Specs are further pairs of lambdas, by the name of the spec: narrow and
+	// full if left out.
+	Specs []Spec `json:"specs"`
+	// Forms are the polynomials to choose from: linear, quadratic, cubic.
+	Forms []string `json:"forms"`
+	// Criterion chooses the form: aic (default), aicc or bic.
+	Criterion string `json:"criterion"`
+	// Signs name the three levels of the sign of lambda, Marks the first and
+	// last of them in slopes.
+	Signs []string `json:"signs"`
+	Marks []string `json:"marks"`
+	// Symbol stands for lambda in the names of the polynomial's terms.
+	Symbol string `json:"symbol"`
+	// Curve are the lambdas of the curve of marginal means; if left out, the
+	// lambdas of the data and the tenths between the least and the greatest.
+	Curve []float64 `json:"curve"`
+}
+
+// Spec is a pair of lambdas to compare.
+type Spec struct {
+	Name string  `json:"name"`
+	High float64 `json:"high"`
+	Low  float64 `json:"low"`
+}
+
+// Factor is a factor that is randomised beside lambda.
+type Factor struct {
+	Column string   `json:"column"`
+	Label  string   `json:"label"`  // the column if empty
+	Short  string   `json:"short"`  // in test types; the label if empty
+	Levels []string `json:"levels"` // the first is the reference; all, sorted, if empty
+	Marks  []string `json:"marks"`  // short names of the levels, in slopes
+}
+
+// Time is the time of repeated measurements. A text column's numbers are read
+// ("w3" is 3).
+type Time struct {
+	Column string `json:"column"`
+	Name   string `json:"name"` // "Time"
+	Mark   string `json:"mark"` // before a time's number; "T"
+}
+
+// Table is a table of the input: the rows of one file, filtered, with columns
+// joined from others.
+type Table struct {
+	File   string            `json:"file"`
+	Where  Where             `json:"where"`
+	Join   []Join            `json:"join"`
+	Recode map[string]Recode `json:"recode"` // new columns by name
+	Derive map[string]string `json:"derive"` // new columns by name: an expression of numeric columns
+}
+
+// Where keeps the rows whose columns have one of the values: texts, numbers or
+// booleans.
+type Where map[string]Values
+
+// Values is one value or a list of them.
+type Values []any
+
+// UnmarshalJSON takes a value or a list.
+func (v *Values) UnmarshalJSON(data []byte) error {
+	var list []any
+	if json.Unmarshal(data, &list) != nil {
+		var one any
+		if err := json.Unmarshal(data, &one); err != nil {
+			return err
+		}
+		list = []any{one}
+	}
+	for _, x := range list {
+		switch x.(type) {
+		case string, float64, bool:
+		default:
+			return fmt.Errorf("%v is no text, number or boolean", x)
+		}
+	}
+	*v = list
+	return nil
+}
+
+// Join adds columns of another table by columns that identify its rows.
+type Join struct {
+	File    string            `json:"file"`
+	Where   Where             `json:"where"`
+	By      []string          `json:"by"` // the participant if empty
+	Columns map[string]string `json:"columns"`
+}
+
+// Recode makes a column of another by replacing values; what is not named
+// stays.
+type Recode struct {
+	From   string            `json:"from"`
+	Values map[string]string `json:"values"`
+}
+
+// Study is a part of the data that is analysed by itself.
+type Study struct {
+	Name  string `json:"name"`
+	Where Where  `json:"where"`
+	// Tests are the groups of tests that are reported: main, dose, moderation,
+	// time, slopes; all that apply if empty.
+	Tests []string `json:"tests"`
+}
+
+// Family is a local family. Outcomes name theirs; a family that is listed here
+// and has no outcome is a mistake.
+type Family struct {
+	Label string `json:"label"`
+}
+
+// Outcome is what is analysed.
+type Outcome struct {
+	Name     string               `json:"name"`
+	Family   string               `json:"family"` // local family; the measure if empty
+	Table    string               `json:"table"`
+	Column   string               `json:"column"` // the name if empty
+	Items    []string             `json:"items"`
+	Kind     string               `json:"kind"`     // gaussian (default) or binary
+	Baseline string               `json:"baseline"` // column with the value before treatment
+	Form     string               `json:"form"`     // fixes the polynomial
+	Once     bool                 `json:"once"`     // no time in the model, whatever the rows have
+	Where    Where                `json:"where"`
+	Random   string               `json:"random"` // slope (default where repeated), intercept, or none
+	Studies  map[string]InStudies `json:"studies"`
+}
+
+// InStudies says what differs in one study. An outcome whose studies are
+// listed is analysed in those only.
+type InStudies struct {
+	Baseline *string `json:"baseline"`
+	Form     string  `json:"form"`
+	Table    string  `json:"table"`
+}
+
+// Weight are weights of participants: a column, or made by inverse probability
+// of staying.
+type Weight struct {
+	Column string `json:"column"`
+	// Dropout is a formula of a logistic regression of leaving, fitted on
+	// Table; weights are 1 / (1 - p), or stabilised.
+	Dropout    string  `json:"dropout"`
+	Table      string  `json:"table"`
+	Stabilised bool    `json:"stabilised"`
+	Max        float64 `json:"max"`      // truncation at a value, 0 for none
+	Quantile   float64 `json:"quantile"` // truncation at a quantile, 0 for none
+}
+
+// Robustness is a refit of the full model: with further covariates, with
+// weights, or on some rows. Its rows carry its name as their spec.
+type Robustness struct {
+	Name       string   `json:"name"`
+	Covariates []string `json:"covariates"`
+	Weights    string   `json:"weights"`
+	Where      Where    `json:"where"`
+	Studies    []string `json:"studies"`
+	Outcomes   []string `json:"outcomes"`
+}
+
+// Association is a chi-squared test of a categorical outcome on each
+// treatment.
+type Association struct {
+	Outcome string `json:"outcome"`
+	Table   string `json:"table"`
+	Where   Where  `json:"where"`
+	// Studies are the studies it is tested in, each by itself; all if empty.
+	Studies []string `json:"studies"`
+	// Treatments are columns, or "lambda" and "sign"; the factors, sign and
+	// lambda if empty. "study" compares the studies with each other.
+	Treatments []string `json:"treatments"`
+	Across     bool     `json:"across"` // also compare the studies with each other
+}
+
+// Parse reads a plan's JSON and checks it by itself, without data. It returns
+// all mistakes at once.
+func Parse(data []byte) (*Plan, error) {
+	p := &Plan{}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(p); err != nil {
+		return nil, fmt.Errorf("plan: %w", err)
+	}
+	p.defaults()
+	if bad := p.check(); len(bad) > 0 {
+		return nil, fmt.Errorf("plan: %s", strings.Join(bad, "\n      "))
+	}
+	return p, nil
+}
+
+func or[T comparable](v, otherwise T) T {
+	var zero T
+	if v == zero {
+		return otherwise
+	}
+	return v
+}
+
+func (p *Plan) defaults() {
+	p.Level, p.DF, p.Limits = or(p.Level, 0.95), or(p.DF, "kenward-roger"), or(p.Limits, "profile")
+	l := &p.Lambda
+	l.Label = or(l.Label, "RS")
+	l.Name, l.Criterion = or(l.Name, l.Label), or(l.Criterion, "aic")
+	if l.High == nil && l.Low == nil {
+		l.High, l.Low = []float64{0.5, 1}, []float64{-0.5, -1}
+	}
+	if l.Specs == nil {
+		l.Specs = []Spec{{"narrow", 0.5, -0.5}, {"full", 1, -1}}
+	}
+	if l.Forms == nil {
+		l.Forms = slices.Clone(forms)
+	}
+	if l.Signs == nil {
+		l.Signs = []string{"neg_lambda", "zero_lambda", "pos_lambda"}
+	}
+	l.Symbol = or(l.Symbol, "λ")
+	if l.Marks == nil {
+		l.Marks = []string{"neg_" + l.Symbol, "pos_" + l.Symbol}
+	}
+	p.Time.Name, p.Time.Mark = or(p.Time.Name, "Time"), or(p.Time.Mark, "T")
+	for i := range p.Factors {
+		f := &p.Factors[i]
+		f.Label = or(f.Label, f.Column)
+		f.Short = or(f.Short, f.Label)
+	}
+	for i := range p.Outcomes {
+		o := &p.Outcomes[i]
+		o.Family, o.Kind = or(o.Family, p.Measure), or(o.Kind, "gaussian")
+		if len(o.Items) == 0 {
+			o.Column = or(o.Column, o.Name)
+		}
+	}
+	if len(p.Studies) == 0 {
+		p.Studies = []Study{{Name: "all"}}
+	}
+}
+
+// forms are the polynomials of lambda, by degree from 1.
+var forms = []string{"linear", "quadratic", "cubic"}
+
+var groups = []string{"main", "dose", "moderation", "time", "slopes"}
+
+// complaints collects mistakes.
+type complaints []string
+
+func (c *complaints) add(format string, args ...any) { *c = append(*c, fmt.Sprintf(format, args...)) }
+
+// one complains unless the value is one of the valid ones.
+func (c *complaints) one(place, value string, valid ...string) {
+	if !slices.Contains(valid, value) {
+		c.add("%s: unknown %q: %s", place, value, frame.Choices(value, valid))
+	}
+}
+
+func (p *Plan) check() (bad complaints) {
+	if p.Measure == "" {
+		bad.add("measure is missing: the name of what the outcomes measure")
+	}
+	if p.Participant == "" {
+		bad.add("participant is missing: the column that identifies participants")
+	}
+	if !(p.Level > 0 && p.Level < 1) {
+		bad.add("level %v is not between 0 and 1", p.Level)
+	}
+	bad.one("df", p.DF, "kenward-roger", "satterthwaite", "asymptotic")
+	bad.one("limits", p.Limits, "profile", "profile-interpolated", "wald")
+	p.checkLambda(&bad)
+	for i, f := range p.Factors {
+		place := fmt.Sprintf("factors[%d]", i)
+		if f.Column == "" {
+			bad.add("%s: column is missing", place)
+		}
+		if len(f.Levels) == 1 {
+			bad.add("%s: %q has one level: nothing to compare", place, f.Column)
+		}
+		if f.Marks != nil && len(f.Marks) != len(f.Levels) {
+			bad.add("%s: %d marks for %d levels", place, len(f.Marks), len(f.Levels))
+		}
+		for _, g := range p.Factors[:i] {
+			if g.Column == f.Column {
+				bad.add("%s: column %q is given twice", place, f.Column)
+			}
+		}
+	}
+	p.checkStudies(&bad)
+	p.checkOutcomes(&bad)
+	p.checkRobustness(&bad)
+	return bad
+}
+
+func (p *Plan) checkLambda(bad *complaints) {
+	l := p.Lambda
+	if l.Column == "" {
+		bad.add("lambda: column is missing")
+	}
+	if len(l.High) == 0 || len(l.Low) == 0 {
+		bad.add("lambda: high and low are given together, each with at least one lambda")
+	}
+	if len(l.Signs) != 3 {
+		bad.add("lambda: signs has %d names; three are needed, for below, at and above 0", len(l.Signs))
+	}
+	if len(l.Marks) != 2 {
+		bad.add("lambda: marks has %d names; two are needed, for below and above 0", len(l.Marks))
+	}
+	for i, f := range l.Forms {
+		bad.one(fmt.Sprintf("lambda: forms[%d]", i), f, forms...)
+	}
+	if len(l.Forms) == 0 {
+		bad.add("lambda: forms is empty")
+	}
+	bad.one("lambda: criterion", l.Criterion, "aic", "aicc", "bic")
+	for i, s := range l.Specs {
+		if s.Name == "" || s.Name == "primary" || s.Name == "coarsened" || s.High == s.Low {
+			bad.add("lambda: specs[%d]: a name that is not primary or coarsened, and two lambdas that differ, are needed", i)
+		}
+	}
+}
+
+func (p *Plan) checkStudies(bad *complaints) {
+	seen := map[string]bool{}
+	for i, s := range p.Studies {
+		if s.Name == "" || seen[s.Name] {
+			bad.add("studies[%d]: the name %q is empty or given twice", i, s.Name)
+		}
+		seen[s.Name] = true
+		for _, t := range s.Tests {
+			bad.one(fmt.Sprintf("study %q: tests", s.Name), t, groups...)
+		}
+	}
+	for name, t := range p.Tables {
+		for i, j := range t.Join {
+			if len(j.Columns) == 0 {
+				bad.add("table %q: join[%d]: columns is empty: name the columns to add, as {age = \"age\"}", name, i)
+			}
+		}
+	}
+}
+
+func (p *Plan) studyNames() (names []string) {
+	for _, s := range p.Studies {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+func (p *Plan) tableNames() (names []string) {
+	for n := range p.Tables {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (p *Plan) checkTable(bad *complaints, place, name string) {
+	if len(p.Tables) > 0 || name != "" {
+		bad.one(place+": table", name, p.tableNames()...)
+	}
+}
+
+func (p *Plan) checkOutcomes(bad *complaints) {
+	if len(p.Outcomes) == 0 && len(p.Tests) == 0 {
+		bad.add("there are no outcomes")
+	}
+	used, seen := map[string]bool{}, map[string]bool{}
+	for i, o := range p.Outcomes {
+		place := fmt.Sprintf("outcome %q", o.Name)
+		if o.Name == "" {
+			place = fmt.Sprintf("outcomes[%d]", i)
+			bad.add("%s: name is missing", place)
+		}
+		if seen[o.Name] {
+			bad.add("%s is given twice", place)
+		}
+		seen[o.Name], used[o.Family] = true, true
+		if len(o.Items) > 0 && o.Column != "" {
+			bad.add("%s: it is a column or a construct of items: give one of the two", place)
+		}
+		if len(o.Items) == 1 {
+			bad.add("%s: one item is a column, not a construct", place)
+		}
+		bad.one(place+": kind", o.Kind, "gaussian", "binary")
+		if o.Kind == "binary" && len(o.Items) > 0 {
+			bad.add("%s: a construct of items is gaussian", place)
+		}
+		if o.Form != "" {
+			bad.one(place+": form", o.Form, forms...)
+		}
+		if o.Random != "" {
+			bad.one(place+": random", o.Random, "slope", "intercept", "none")
+		}
+		p.checkTable(bad, place, o.Table)
+		for name, s := range o.Studies {
+			bad.one(place+": studies", name, p.studyNames()...)
+			if s.Form != "" {
+				bad.one(place+": studies: form", s.Form, forms...)
+			}
+			if s.Table != "" {
+				p.checkTable(bad, place+": studies", s.Table)
+			}
+		}
+	}
+	if len(p.Families) > 0 {
+		for name := range used {
+			if _, ok := p.Families[name]; !ok {
+				bad.add("outcomes name the family %q, which families does not list", name)
+			}
+		}
+	}
+	for i, a := range p.Tests {
+		place := fmt.Sprintf("associations[%d]", i)
+		if a.Outcome == "" {
+			bad.add("%s: outcome is missing", place)
+		}
+		p.checkTable(bad, place, a.Table)
+		for _, s := range a.Studies {
+			bad.one(place+": studies", s, p.studyNames()...)
+		}
+	}
+}
+
+func (p *Plan) checkRobustness(bad *complaints) {
+	var weights, outcomes []string
+	for name, w := range p.Weights {
+		weights = append(weights, name)
+		if (w.Column == "") == (w.Dropout == "") {
+			bad.add("weights %q: give a column, or dropout: a formula of leaving", name)
+		}
+		if w.Dropout != "" {
+			p.checkTable(bad, fmt.Sprintf("weights %q", name), w.Table)
+		}
+		if w.Max < 0 || !(w.Quantile >= 0 && w.Quantile < 1) {
+			bad.add("weights %q: max is from 0 and quantile below 1", name)
+		}
+	}
+	slices.Sort(weights)
+	for _, o := range p.Outcomes {
+		outcomes = append(outcomes, o.Name)
+	}
+	taken := []string{"primary", "coarsened"}
+	for _, s := range p.Lambda.Specs {
+		taken = append(taken, s.Name)
+	}
+	for i, r := range p.Robustness {
+		place := fmt.Sprintf("robustness[%d]", i)
+		if r.Name == "" || slices.Contains(taken, r.Name) {
+			bad.add("%s: the name %q is empty or taken: it becomes the spec of rows", place, r.Name)
+		}
+		taken = append(taken, r.Name)
+		if len(r.Covariates) == 0 && r.Weights == "" && len(r.Where) == 0 {
+			bad.add("%s: covariates, weights or where are needed: it would be the primary analysis again", place)
+		}
+		if r.Weights != "" {
+			bad.one(place+": weights", r.Weights, weights...)
+		}
+		for _, s := range r.Studies {
+			bad.one(place+": studies", s, p.studyNames()...)
+		}
+		for _, o := range r.Outcomes {
+			bad.one(place+": outcomes", o, outcomes...)
+		}
+	}
+}

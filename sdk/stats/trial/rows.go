@@ -1,0 +1,332 @@
+package trial
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/seed-4012077a/flow/sdk/stats/frame"
+)
+
+// item is the column that tells a construct's items apart.
+const item = "item"
+
+// rows are the data of one outcome in one study, a row a participant, time and
+// item, complete in all that every model needs.
+type rows struct {
+	outcome Outcome
+	study   string
+	fr      *frame.Frame
+	dropped int // rows of the table with a missing value
+
+	y        string
+	items    bool
+	repeated bool
+	times    []float64 // distinct, sorted
+	centre   float64   // mean time: the time column holds time less it
+	lambdas  []float64 // distinct, sorted
+	people   int
+	baseline string
+	form     string // fixed by the plan, or ""
+}
+
+// wide are the columns of one outcome before items are stacked.
+type wide struct {
+	participant, lambda, time, baseline *frame.Column
+	factors                             []*frame.Column
+	values                              []*frame.Column // the outcome, or one for each item
+	extra                               []*frame.Column // covariates and weights of a robustness run
+}
+
+// rowsOf collects an outcome's data in a study. extra names further columns.
+func (a *analysis) rowsOf(o Outcome, s Study, where Where, extra []string) (*rows, error) {
+	in := o.Studies[s.Name]
+	fr, err := a.tables.get(or(in.Table, o.Table))
+	if err != nil {
+		return nil, inPlan(err)
+	}
+	for _, w := range []Where{s.Where, o.Where, where} {
+		if fr, err = filter(fr, w); err != nil {
+			return nil, inPlan(err)
+		}
+	}
+	if fr.Rows() == 0 {
+		return nil, fmt.Errorf("no row of the table is in this study")
+	}
+	r := &rows{outcome: o, study: s.Name, y: o.Name, items: len(o.Items) > 0, baseline: o.Baseline, form: or(in.Form, o.Form)}
+	if in.Baseline != nil {
+		r.baseline = *in.Baseline
+	}
+	w, err := a.wide(r, fr, extra)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.stack(a.plan, w); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// wide finds the columns and brings them into the form that models take.
+func (a *analysis) wide(r *rows, fr *frame.Frame, extra []string) (*wide, error) {
+	p := a.plan
+	need := func(name string, kind frame.Kind) (*frame.Column, error) {
+		c, ok := fr.Column(name)
+		switch {
+		case !ok:
+			return nil, inPlan(fr.Unknown(name))
+		case empty(c):
+			return nil, fmt.Errorf("column %q is missing in all %d rows", name, fr.Rows())
+		case kind == frame.Numeric && c.Kind == frame.Factor:
+			return nil, inPlan(fmt.Errorf("column %q holds texts, as %q; numbers are needed", name, c.Levels[0]))
+		case kind == frame.Factor && c.Kind == frame.Numeric:
+			return c.ToFactor(), nil
+		}
+		return c, nil
+	}
+	var w wide
+	var err error
+	if w.participant, err = need(p.Participant, frame.Factor); err != nil {
+		return nil, err
+	}
+	if w.lambda, err = need(p.Lambda.Column, frame.Numeric); err != nil {
+		return nil, err
+	}
+	for _, f := range p.Factors {
+		c, err := need(f.Column, frame.Factor)
+		if err != nil {
+			return nil, err
+		}
+		if f.Levels != nil {
+			for i := range c.Len() {
+				if !c.Missing(i) && !slices.Contains(f.Levels, c.Levels[c.Codes[i]]) {
+					return nil, inPlan(fmt.Errorf("factor %q has rows with %q, which is none of its levels: %s", f.Column, c.Levels[c.Codes[i]], frame.Choices(c.Levels[c.Codes[i]], f.Levels)))
+				}
+			}
+			if c, err = c.DropLevels().Reorder(f.Levels); err != nil {
+				return nil, err
+			}
+		}
+		w.factors = append(w.factors, c)
+	}
+	for _, name := range append(slices.Clone(r.outcome.Items), r.outcome.Column) {
+		if name == "" {
+			continue
+		}
+		c, err := need(name, frame.Numeric)
+		if err != nil {
+			return nil, err
+		}
+		w.values = append(w.values, c)
+	}
+	if r.baseline != "" {
+		if w.baseline, err = need(r.baseline, frame.Numeric); err != nil {
+			return nil, err
+		}
+	}
+	if p.Time.Column != "" && !r.outcome.Once {
+		if c, ok := fr.Column(p.Time.Column); ok && !empty(c) {
+			if w.time, err = timeOf(c); err != nil {
+				return nil, inPlan(err)
+			}
+		}
+	}
+	for _, name := range extra {
+		c, ok := fr.Column(name)
+		if !ok {
+			return nil, inPlan(fr.Unknown(name))
+		}
+		if empty(c) {
+			return nil, fmt.Errorf("column %q is missing in all %d rows", name, fr.Rows())
+		}
+		w.extra = append(w.extra, c)
+	}
+	return &w, nil
+}
+
+// timeOf reads a time column: numbers, or texts that end in one.
+func timeOf(c *frame.Column) (*frame.Column, error) {
+	if c.Kind == frame.Numeric {
+		return c, nil
+	}
+	values := make([]float64, len(c.Levels))
+	for i, l := range c.Levels {
+		digits := l[len(strings.TrimRight(l, "0123456789.")):]
+		v, err := strconv.ParseFloat(digits, 64)
+		if err != nil {
+			return nil, fmt.Errorf("time column %q: %q does not end in a number", c.Name, l)
+		}
+		values[i] = v
+	}
+	out := &frame.Column{Name: c.Name, Kind: frame.Numeric, Num: make([]float64, c.Len())}
+	for i, k := range c.Codes {
+		out.Num[i] = math.NaN()
+		if k >= 0 {
+			out.Num[i] = values[k]
+		}
+	}
+	return out, nil
+}
+
+// stack makes the long frame of complete rows.
+func (r *rows) stack(p *Plan, w *wide) error {
+	complete := func(i int) bool {
+		for _, c := range append([]*frame.Column{w.participant, w.lambda, w.time, w.baseline}, slices.Concat(w.factors, w.extra)...) {
+			if c != nil && c.Missing(i) {
+				return false
+			}
+		}
+		return true
+	}
+	order := make([]int, len(w.values)) // items in the order of their names
+	for k := range order {
+		order[k] = k
+	}
+	if r.items {
+		slices.SortFunc(order, func(x, y int) int { return strings.Compare(r.outcome.Items[x], r.outcome.Items[y]) })
+	}
+	var from []int
+	var codes []int32
+	var y []float64
+	for i := range w.lambda.Len() {
+		ok := complete(i)
+		for at, k := range order {
+			if c := w.values[k]; !ok || c.Missing(i) {
+				r.dropped++
+			} else {
+				from, y, codes = append(from, i), append(y, c.Num[i]), append(codes, int32(at))
+			}
+		}
+	}
+	if len(from) == 0 {
+		return fmt.Errorf("no row has all of its values: every one of %d lacks the outcome, %s, or another variable of the model", w.lambda.Len(), p.Lambda.Column)
+	}
+	fr := frame.New(len(from))
+	add := func(c *frame.Column, name string) error {
+		s := c.Select(from).DropLevels()
+		s.Name = name
+		if s.Kind == frame.Factor && len(s.Levels) < 2 {
+			return fmt.Errorf("column %q has the one value %q in this study: nothing to compare", name, s.Levels[0])
+		}
+		return fr.Add(s)
+	}
+	if err := fr.AddNumeric(r.y, y); err != nil {
+		return err
+	}
+	if r.items {
+		var names []string
+		for _, k := range order {
+			names = append(names, r.outcome.Items[k])
+		}
+		c := &frame.Column{Name: item, Kind: frame.Factor, Codes: codes, Levels: names}
+		if c = c.DropLevels(); len(c.Levels) < 2 {
+			return fmt.Errorf("of its items only %q has values", c.Levels[0])
+		}
+		if err := fr.Add(c); err != nil {
+			return err
+		}
+	}
+	for i, c := range append([]*frame.Column{w.participant, w.lambda}, w.factors...) {
+		name := c.Name
+		if i >= 2 {
+			name = p.Factors[i-2].Column
+		}
+		if err := add(c, name); err != nil {
+			return err
+		}
+	}
+	if w.baseline != nil {
+		if err := add(w.baseline, r.baseline); err != nil {
+			return err
+		}
+	}
+	for _, c := range w.extra {
+		if _, there := fr.Column(c.Name); !there {
+			if err := add(c, c.Name); err != nil {
+				return err
+			}
+		}
+	}
+	r.fr = fr
+	if err := r.signs(p); err != nil {
+		return err
+	}
+	return r.setTime(p, w.time, from)
+}
+
+// signs adds the factor of lambda's sign.
+func (r *rows) signs(p *Plan) error {
+	lambda, _ := r.fr.Column(p.Lambda.Column)
+	r.lambdas = lambda.Distinct()
+	if len(r.lambdas) < 2 {
+		return fmt.Errorf("%s has the one value %v in this study: nothing to compare", p.Lambda.Column, r.lambdas)
+	}
+	codes := make([]int32, len(lambda.Num))
+	for i, v := range lambda.Num {
+		switch {
+		case v == 0:
+			codes[i] = 1
+		case v > 0:
+			codes[i] = 2
+		}
+	}
+	c := (&frame.Column{Name: p.sign(), Kind: frame.Factor, Codes: codes, Levels: slices.Clone(p.Lambda.Signs)}).DropLevels()
+	if err := r.fr.Add(c); err != nil {
+		return fmt.Errorf("%w: lambda's label needs to be the name of no other column", err)
+	}
+	person, _ := r.fr.Column(p.Participant)
+	r.people = len(person.Levels)
+	return nil
+}
+
+// sign is the name of the factor of lambda's sign.
+func (p *Plan) sign() string { return p.Lambda.Label }
+
+// setTime decides whether the outcome is repeated, and then adds time, centred
+// at its mean so that intercepts and slopes are nearly uncorrelated and the
+// fit well conditioned. A participant may have one row a time and item.
+func (r *rows) setTime(p *Plan, c *frame.Column, from []int) error {
+	var t *frame.Column
+	if c != nil {
+		t = c.Select(from)
+		r.times = t.Distinct()
+		r.repeated = len(r.times) > 1
+	}
+	person, _ := r.fr.Column(p.Participant)
+	which, _ := r.fr.Column(item)
+	type cell struct {
+		person, item int32
+		time         float64
+	}
+	seen := map[cell]bool{}
+	for i := range r.fr.Rows() {
+		k := cell{person: person.Codes[i]}
+		if which != nil {
+			k.item = which.Codes[i]
+		}
+		if r.repeated {
+			k.time = t.Num[i]
+		}
+		if seen[k] {
+			at := ""
+			if r.repeated {
+				at = fmt.Sprintf(" at %s %v", p.Time.Column, k.time)
+			}
+			return inPlan(fmt.Errorf("participant %q has several rows%s: name the time column, or keep one of them by where", person.Levels[k.person], at))
+		}
+		seen[k] = true
+	}
+	if !r.repeated {
+		return nil
+	}
+	for _, v := range t.Num {
+		r.centre += v / float64(len(t.Num))
+	}
+	centred := make([]float64, len(t.Num))
+	for i, v := range t.Num {
+		centred[i] = v - r.centre
+	}
+	return r.fr.AddNumeric(p.Time.Column, centred)
+}
