@@ -25,6 +25,7 @@ func BenchmarkNumeric(b *testing.B) {
 		{"gemm", 32, gemmFlops}, {"gemm", 128, gemmFlops}, {"gemm", 512, gemmFlops},
 		{"trsm", 4, trsmFlops}, {"trsm", 8, trsmFlops}, {"trsm", 16, trsmFlops}, {"trsm", 32, trsmFlops}, {"trsm", 512, trsmFlops},
 		{"potrf", 32, potrfFlops}, {"potrf", 64, potrfFlops}, {"potrf", 256, potrfFlops}, {"potrf", 1128, potrfFlops},
+		{"potri", 1128, func(n float64) float64 { return 2 * n * n * n / 3 }},
 	} {
 		n := uint64(c.n)
 		x := normal(rng, c.n*c.n)
@@ -32,6 +33,9 @@ func BenchmarkNumeric(b *testing.B) {
 			x[i*c.n+i] = float64(4 * c.n)
 		}
 		for how, name := range []string{"host", "guest", "gonum"} {
+			if c.fn == "potri" && name == "gonum" {
+				continue // testdata/numeric has none
+			}
 			b.Run(fmt.Sprintf("%s/%d/%s", c.fn, c.n, name), func(b *testing.B) {
 				g := start()
 				at := g.put(x)
@@ -40,6 +44,8 @@ func BenchmarkNumeric(b *testing.B) {
 				switch c.fn {
 				case "gemm":
 					args = []uint64{uint64(how), 0, n, n, n, math.Float64bits(1e-9), y, n, z, n, at, n}
+				case "potri":
+					args = []uint64{uint64(how), n, y, n, at, n}
 				case "trsm":
 					args = []uint64{uint64(how), abi.TrsmRight | abi.TrsmTrans, n, n, y, n, at, n}
 				}
