@@ -59,6 +59,7 @@ type problem struct {
 	n, p, w int       // w = p + 1
 	xy      []float64 // n x w: [X y]
 	yy      []float64 // y as given, less the offset
+	off     []float64 // the offset, nil: all 0
 	icpt    int       // column of the intercept, -1: none
 	icptVal float64   // its constant value
 	mean    []float64 // w means that were taken off
@@ -81,6 +82,7 @@ func newProblem(d *data) (*problem, error) {
 	}
 	q.yy = make([]float64, n)
 	copy(q.yy, d.y)
+	q.off = d.offset
 	for i, o := range d.offset {
 		q.yy[i] -= o
 	}
@@ -89,6 +91,14 @@ func newProblem(d *data) (*problem, error) {
 		return nil, err
 	}
 	return q, nil
+}
+
+// offset is that of a row.
+func (q *problem) offset(i int) float64 {
+	if q.off == nil {
+		return 0
+	}
+	return q.off[i]
 }
 
 func (q *problem) check(d *data) error {
