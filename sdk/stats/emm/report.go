@@ -49,6 +49,9 @@ func (s *Set) Estimates(o Report) ([]Result, error) {
 	out := make([]Result, len(s.Rows))
 	for i, r := range s.Rows {
 		out[i] = Result{Levels: r.Levels, Group: r.Group, NotEstimable: s.estimable(r)}
+		if out[i].NotEstimable == "" && floats.Norm(r.l, 1) < 1e-12 {
+			out[i].NotEstimable = "the model gives 0 whatever its coefficients: no term of it makes this difference"
+		}
 		if out[i].NotEstimable != "" {
 			nan := math.NaN()
 			out[i].Estimate = estimate.Estimate{Label: r.Label, Estimate: nan, SE: nan, DF: nan, Lower: nan, Upper: nan, Statistic: nan, P: nan}
@@ -58,13 +61,6 @@ func (s *Set) Estimates(o Report) ([]Result, error) {
 		est, se, df, err := s.model.Contrast(s.kept(r.l))
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", r.Label, err)
-		}
-		if floats.Norm(r.l, 1) < 1e-12 { // the model has no such effect
-			out[i].NotEstimable = "the model gives 0 whatever its coefficients: no term of it makes this difference"
-			nan := math.NaN()
-			out[i].Estimate = estimate.Estimate{Label: r.Label, Estimate: nan, SE: nan, DF: nan, Lower: nan, Upper: nan, Statistic: nan, P: nan}
-			out[i].Adjusted = nan
-			continue
 		}
 		if out[i].Estimate, err = estimate.New(r.Label, est+r.shift, se, df, o.Level); err != nil {
 			return nil, err
