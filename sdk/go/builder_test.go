@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/seed-4012077a/flow/sdk/abi/typeexpr"
 )
 
 // collector keeps the values of column 0 of each emitted batch.
@@ -155,9 +157,18 @@ func TestParseTypeAndFormat(t *testing.T) {
 			t.Errorf("%s: format %q is read as %v, %v", s, ty.format(), back, err)
 		}
 	}
-	for _, s := range []string{"", "number", "list<int8", "timestamp[h]", "dictionary<utf8, utf8>", "struct<a>", "int8 int8"} {
+	for _, s := range []string{"", "number", "list<int8", "timestamp", "timestamp[h]", "utf8|null", "list<string>", "dictionary<utf8, utf8>", "struct<a>", "int8 int8"} {
 		if ty, err := ParseType(s); err == nil {
 			t.Errorf("%q was read as %s", s, ty)
+		}
+	}
+}
+
+// TestPrimitives checks that the SDK has every type that expressions name.
+func TestPrimitives(t *testing.T) {
+	for _, name := range typeexpr.Primitives() {
+		if ty, err := ParseType(name); err != nil || ty.String() != name {
+			t.Errorf("%s: %s, %v", name, ty, err)
 		}
 	}
 }
