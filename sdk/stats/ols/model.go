@@ -86,15 +86,12 @@ func (m *Model) hasIntercept() bool { return slices.Contains(m.design.Assign, -1
 
 // RSquared is the share of the (weighted) variance about the mean that the
 // model explains, and the same adjusted for p; about 0 where there is no
-// intercept, as R.
+// intercept. The fitted values are with the offset, as in R.
 func (m *Model) RSquared() (r2, adjusted float64) {
 	fit := m.Fitted()
 	sum, total := 0.0, 0.0
 	weight := func(i int) float64 { s := m.root(i); return s * s }
 	for i := range fit {
-		if m.design.Offset != nil {
-			fit[i] -= m.design.Offset[i]
-		}
 		sum += weight(i) * fit[i]
 		total += weight(i)
 	}
