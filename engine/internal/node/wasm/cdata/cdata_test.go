@@ -27,7 +27,18 @@ func read(m Memory, schema, batch uint32) (arrow.Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ReadBatch(m, batch, s, wide, memory.DefaultAllocator)
+	return ReadBatch(m, batch, s, wide, dirty{memory.NewGoAllocator()})
+}
+
+// dirty gives memory that others have used.
+type dirty struct{ memory.Allocator }
+
+func (d dirty) Allocate(n int) []byte {
+	b := d.Allocator.Allocate(n)
+	for i := range b {
+		b[i] = 0xdb
+	}
+	return b
 }
 
 // value writes a value as sdk/abi/vectors/make.py does.
