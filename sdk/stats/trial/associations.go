@@ -43,9 +43,13 @@ func (a *analysis) associate(t Association) {
 		fail("all", err)
 		return
 	}
-	if t.Across {
-		if err := a.across(t, fr); err != nil {
-			fail("across", err)
+	if t.Across != "" {
+		group, err := a.treatment(fr, t.Across)
+		if err == nil {
+			err = a.independence(acrossStudies, t.Across, t.Outcome, fr, group)
+		}
+		if err != nil {
+			fail(acrossStudies, err)
 		}
 	}
 	for _, s := range a.plan.Studies {
@@ -57,23 +61,31 @@ func (a *analysis) associate(t Association) {
 			fail(s.Name, err)
 			continue
 		}
-		treatments := t.Treatments
-		if len(treatments) == 0 {
-			for _, f := range a.plan.Factors {
-				treatments = append(treatments, f.Column)
-			}
-			treatments = append(treatments, "sign", "lambda")
-		}
-		for _, name := range treatments {
-			group, err := a.treatment(part, name)
+		for _, treatment := range a.treatments(t) {
+			group, err := a.treatment(part, treatment.Column)
 			if err == nil {
-				err = a.independence(s.Name, name, t.Outcome, part, group)
+				err = a.independence(s.Name, treatment.Name, t.Outcome, part, group)
 			}
 			if err != nil {
 				fail(s.Name, err)
 			}
 		}
 	}
+}
+
+// acrossStudies stands for a study where the studies are compared.
+const acrossStudies = "cross_study"
+
+// treatments are what an association is tested with.
+func (a *analysis) treatments(t Association) Names {
+	if len(t.Treatments) > 0 {
+		return t.Treatments
+	}
+	var all Names
+	for _, f := range a.plan.Factors {
+		all = append(all, Named{f.Column, f.Column})
+	}
+	return append(all, Named{"sign", "sign"}, Named{"lambda", "lambda"})
 }
 
 // treatment is a column as groups: a factor in its order, lambda by its
@@ -115,40 +127,6 @@ func (a *analysis) treatment(fr *frame.Frame, name string) (*frame.Column, error
 		}
 	}
 	return c, nil
-}
-
-// across compares the studies with each other.
-func (a *analysis) across(t Association, fr *frame.Frame) error {
-	codes := slices.Repeat([]int32{-1}, fr.Rows())
-	names := a.plan.studyNames()
-	for k, s := range a.plan.Studies {
-		if len(t.Studies) > 0 && !slices.Contains(t.Studies, s.Name) {
-			continue
-		}
-		for _, w := range sortedKeys(s.Where) {
-			if _, ok := fr.Column(w); !ok {
-				return inPlan(fr.Unknown(w))
-			}
-		}
-		in := slices.Repeat([]bool{true}, fr.Rows())
-		for w, values := range s.Where {
-			c, _ := fr.Column(w)
-			match, err := matcher(c, values)
-			if err != nil {
-				return inPlan(err)
-			}
-			for i := range in {
-				in[i] = in[i] && match(i)
-			}
-		}
-		for i, yes := range in {
-			if yes {
-				codes[i] = int32(k)
-			}
-		}
-	}
-	group := (&frame.Column{Name: "study", Kind: frame.Factor, Codes: codes, Levels: names}).DropLevels()
-	return a.independence("across", "study", t.Outcome, fr, group)
 }
 
 // independence is Pearson's chi-squared test, with Yates' correction for a

@@ -8,6 +8,7 @@ import (
 	"github.com/seed-4012077a/flow/sdk/stats/estimate"
 	"github.com/seed-4012077a/flow/sdk/stats/formula"
 	"github.com/seed-4012077a/flow/sdk/stats/glm"
+	"github.com/seed-4012077a/flow/sdk/stats/glmm"
 	"github.com/seed-4012077a/flow/sdk/stats/lmm"
 	"github.com/seed-4012077a/flow/sdk/stats/ols"
 )
@@ -125,7 +126,14 @@ func whole(w []float64) bool {
 }
 
 func (m *model) fitGLMM(d *formula.Design) error {
-	return fmt.Errorf("a repeated binary outcome needs a mixed logistic model, which is not built yet")
+	fit, err := glmm.Fit(d, glm.Binomial(), glmm.Options{})
+	if err != nil {
+		return err
+	}
+	m.Linear, m.Method = fit, "mixed logistic regression, Laplace"
+	m.LogLik, m.parameters = fit.LogLik, fit.Parameters()
+	m.aic, m.aicc, m.bic = fit.AIC(), fit.AICc(), fit.BIC()
+	return nil
 }
 
 func (m *model) fitLMM(d *formula.Design, df string, reml bool) error {

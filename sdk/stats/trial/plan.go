@@ -202,10 +202,38 @@ type Association struct {
 	Where   Where  `json:"where"`
 	// Studies are the studies it is tested in, each by itself; all if empty.
 	Studies []string `json:"studies"`
-	// Treatments are columns, or "lambda" and "sign"; the factors, sign and
-	// lambda if empty. "study" compares the studies with each other.
-	Treatments []string `json:"treatments"`
-	Across     bool     `json:"across"` // also compare the studies with each other
+	// Treatments are columns, or "lambda" and "sign", by the names that they
+	// have in the result; the factors, sign and lambda if empty.
+	Treatments Names `json:"treatments"`
+	// Across is the column that tells the studies apart, to compare them with
+	// each other; "" for not.
+	Across string `json:"across"`
+}
+
+// Names are columns by the names that they are to have. In JSON they are an
+// object, or a list of columns that keep their names.
+type Names []Named
+
+// Named is a column and the name that it is to have.
+type Named struct{ Name, Column string }
+
+// UnmarshalJSON takes an object, in the order of its names, or a list.
+func (n *Names) UnmarshalJSON(data []byte) error {
+	var list []string
+	if json.Unmarshal(data, &list) == nil {
+		for _, c := range list {
+			*n = append(*n, Named{c, c})
+		}
+		return nil
+	}
+	var object map[string]string
+	if err := json.Unmarshal(data, &object); err != nil {
+		return err
+	}
+	for _, name := range sortedKeys(object) {
+		*n = append(*n, Named{name, object[name]})
+	}
+	return nil
 }
 
 // Parse reads a plan's JSON and checks it by itself, without data. It returns

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/seed-4012077a/flow/plugins/internal/gather"
+	"github.com/seed-4012077a/flow/sdk/go"
+	"github.com/seed-4012077a/flow/sdk/stats/trial"
+)
+
+func analyseOperator() sdk.Operator {
+	return sdk.Operator{
+		Name: "analyse", Kind: sdk.Table,
+		Doc: `Analyses a trial as its plan states: for each outcome and study the form of lambda by AIC, mixed, linear or logistic models, contrasts of marginal means with Kenward-Roger tests, time effects, robustness runs, and Benjamini-Hochberg correction within families.
+The primary contrast is the mean of the marginal means at the high lambdas less that at the low ones. Specs: primary; coarsened (the sign of lambda in place of its value); the pairs of lambdas (narrow, full); each robustness run by its name. Corrected p-values are of the primary spec: p_local within a family, p_global within a study. What cannot be estimated is null, with the reason in note.
+The data are one table, or several files read as one (read with match and file_column), from which the plan's tables take their rows.`,
+		Inputs: []sdk.Port{{Name: "data", Doc: "the trial's data"}},
+		Outputs: []sdk.Port{
+			{Name: "contrasts", Doc: "one row a test and spec", Columns: columns(contrastColumns)},
+			{Name: "models", Doc: "one row a fitted model; for the forms, which was chosen", Columns: columns(modelColumns)},
+			{Name: "coefficients", Doc: "one row a coefficient of a model that is reported", Columns: columns(coefficientColumns)},
+			{Name: "components", Doc: "one row a variance or covariance of a mixed model", Columns: columns(componentColumns)},
+			{Name: "means", Doc: "marginal means along lambda and time, and the means of arms: what curves are drawn from", Columns: columns(meanColumns)},
+			{Name: "associations", Doc: "one row a cell of a chi-squared test's table", Columns: columns(associationColumns)},
+		},
+		Params: `{"type": "object", "additionalProperties": false, "required": ["plan"], "properties": {
+			"plan": {"x-flow": "table", "description": "the analysis plan: a table, or the name of a TOML file", ` + planSchema + `},
+			"file_column": {"type": "string", "default": "file", "description": "column of the data with the name of each row's file"}}}`,
+		Open: openAnalyse,
+	}
+}
+
+type analyse struct {
+	sdk.NoProcess
+	opening sdk.Opening
+	plan    *trial.Plan
+	file    string
+	data    *gather.Table
+}
+
+func openAnalyse(o sdk.Opening) (sdk.Task, error) {
+	var p struct {
+		Plan json.RawMessage `json:"plan"`
+		File string          `json:"file_column"`
+	}
+	if err := o.Decode(&p); err != nil {
+		return nil, err
+	}
+	plan, err := trial.Parse(p.Plan)
+	if err != nil {
+		return nil, sdk.ParamError("plan", "%v", err)
+	}
+	t := &analyse{opening: o, plan: plan, file: p.File}
+	// Of a wide input only the columns that the plan speaks of are collected.
+	in := o.Input("data")
+	spoken := words(p.Plan)
+	var names []string
+	for _, f := range in.Fields {
+		if f.Name == p.File || spoken[f.Name] {
+			names = append(names, f.Name)
+		}
+	}
+	for _, name := range []string{plan.Participant, plan.Lambda.Column} {
+		if !slices.Contains(names, name) {
+			names = append(names, name) // Of says which there are
+		}
+	}
+	if t.data, err = gather.Of(in, "plan", names...); err != nil {
+		return nil, err
+	}
+	t.declare(o)
+	return t, nil
+}
+
+// words are all texts of a JSON document, and the words in them.
+func words(data []byte) map[string]bool {
+	out := map[string]bool{}
+	var visit func(v any)
+	text := func(s string) {
+		out[s] = true
+		for _, w := range strings.FieldsFunc(s, func(r rune) bool { return r != '_' && r != '.' && !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+			out[w] = true
+		}
+		for i, w := range strings.Split(s, "`") {
+			if i%2 == 1 {
+				out[w] = true
+			}
+		}
+	}
+	visit = func(v any) {
+		switch v := v.(type) {
+		case string:
+			text(v)
+		case []any:
+			for _, x := range v {
+				visit(x)
+			}
+		case map[string]any:
+			for k, x := range v {
+				text(k)
+				visit(x)
+			}
+		}
+	}
+	var doc any
+	if json.Unmarshal(data, &doc) == nil {
+		visit(doc)
+	}
+	return out
+}
+
+func (t *analyse) Process(_ string, in *sdk.Batch, _ *sdk.Outputs) error {
+	t.data.Add(in)
+	return nil
+}
+
+func (t *analyse) Finish(out *sdk.Outputs) error {
+	if t.data.Rows() == 0 {
+		return sdk.Errorf("the data have no rows")
+	}
+	fr, err := t.data.Frame()
+	if err != nil {
+		return sdk.Errorf("%v", err)
+	}
+	result, err := trial.Analyse(t.plan, fr, t.file, func(done, total int, text string) {
+		out.Progress(int64(done), int64(total), text)
+	})
+	if err != nil {
+		return sdk.ParamError("plan", "%v", err)
+	}
+	t.write(out, result)
+	return nil
+}
