@@ -31,10 +31,9 @@ type Result struct {
 func Adjustments() []string { return append(estimate.Methods(), "tukey", "sidak") }
 
 // Estimates estimates every function of the set. P-values and intervals are
-// corrected within each group of by: "tukey" (all pairs of a group's members),
-// "sidak" and "bonferroni" correct the intervals too, "holm" takes
-// bonferroni's intervals as emmeans does, and the others leave them as they
-// are.
+// corrected within each group of by. Intervals of "tukey" (all pairs of a
+// group's members) and "sidak" are those of the method; stepwise and false
+// discovery rate methods have none, and get Bonferroni's, as in emmeans.
 func (s *Set) Estimates(o Report) ([]Result, error) {
 	if o.Level == 0 {
 		o.Level = 0.95
@@ -106,10 +105,10 @@ func (s *Set) adjust(out []Result, rows []int, method string, o Report) error {
 		case "sidak":
 			r.Adjusted = -math.Expm1(n * math.Log1p(-r.P))
 			critical = estimate.Quantile(1-(1-math.Pow(o.Level, 1/n))/2, r.DF)
-		case "bonferroni", "holm":
-			critical = estimate.Quantile(1-(1-o.Level)/(2*n), r.DF)
-		default:
+		case "", "none":
 			continue
+		default:
+			critical = estimate.Quantile(1-(1-o.Level)/(2*n), r.DF)
 		}
 		r.Lower, r.Upper = r.Estimate.Estimate-critical*r.SE, r.Estimate.Estimate+critical*r.SE
 	}
