@@ -16,33 +16,36 @@ func chiSquaredTail(x, df float64) float64 {
 
 // noncentralTail is P(X > x) of a noncentral chi-squared X: a Poisson(ncp/2)
 // mixture of central ones with df + 2j degrees (Johnson, Kotz and Balakrishnan,
-// ch. 29), summed both ways from its largest weight.
+// ch. 29), summed both ways from its largest weight. The central tails Q(a, x/2)
+// follow from one by Q(a+1, h) = Q(a, h) + h^a exp(-h)/Gamma(a+1).
 func noncentralTail(x, df, ncp float64) float64 {
-	if ncp == 0 {
+	if ncp == 0 || x <= 0 {
 		return chiSquaredTail(x, df)
 	}
-	half := ncp / 2
-	weight := func(j float64) float64 {
-		g, _ := math.Lgamma(j + 1)
-		return math.Exp(-half + j*math.Log(half) - g)
-	}
+	half, h := ncp/2, x/2
 	top := math.Floor(half)
-	sum := 0.0
-	for j := top; j >= 0; j-- {
-		w := weight(j)
-		sum += w * chiSquaredTail(x, df+2*j)
-		if w < 1e-17 {
-			break
-		}
+	g, _ := math.Lgamma(top + 1)
+	weight := math.Exp(-half + top*math.Log(half) - g)
+	a := df/2 + top
+	g, _ = math.Lgamma(a + 1)
+	tail, next := chiSquaredTail(x, df+2*top), math.Exp(-h+a*math.Log(h)-g)
+	const least = 1e-17
+	sum := weight * tail
+	for j, w, q, d := top, weight, tail, next; w > least; {
+		j++
+		w *= half / j
+		q += d
+		d *= h / (df/2 + j)
+		sum += w * q
 	}
-	for j := top + 1; ; j++ {
-		w := weight(j)
-		sum += w * chiSquaredTail(x, df+2*j)
-		if w < 1e-17 {
-			break
-		}
+	for j, w, q, d := top, weight, tail, next; j > 0 && w > least; {
+		d *= (df/2 + j) / h
+		q -= d
+		w *= j / half
+		j--
+		sum += w * q
 	}
-	return math.Min(1, sum)
+	return math.Max(0, math.Min(1, sum))
 }
 
 // noncentrality returns the ncp at which x is exceeded with the given

@@ -197,7 +197,20 @@ func extract(r *mat.SymDense, m int, method Extraction) (*extraction, error) {
 			out.converged = true
 			break
 		}
-		next, ok, err := d.step(s, g, newton(g, hessian, first, free), lower, upper)
+		direction := newton(g, hessian, first, free)
+		if gain := promised(s.x, g, direction, lower, upper); size < 1e-4 && gain < 1e-12*s.f {
+			// The last step: F could not show what it gains.
+			last, err := d.at(moved(s.x, direction, 1, lower, upper))
+			if err != nil {
+				return nil, err
+			}
+			if last.defined && last.f <= s.f*(1+1e-12) {
+				s = last
+			}
+			out.converged = true
+			break
+		}
+		next, ok, err := d.step(s, g, direction, lower, upper)
 		if err != nil {
 			return nil, err
 		}
@@ -275,10 +288,9 @@ func newton(g []float64, hessian, first *mat.SymDense, free []int) []float64 {
 // step goes along a direction, cut to the bounds, until F falls enough.
 func (d discrepancy) step(s state, g, direction []float64, lower, upper float64) (state, bool, error) {
 	for t := 1.0; t > 1e-12; t /= 2 {
-		x := make([]float64, len(s.x))
+		x := moved(s.x, direction, t, lower, upper)
 		slope := 0.0
 		for i := range x {
-			x[i] = math.Min(upper, math.Max(lower, s.x[i]+t*direction[i]))
 			slope += g[i] * (x[i] - s.x[i])
 		}
 		next, err := d.at(x)
@@ -290,6 +302,24 @@ func (d discrepancy) step(s state, g, direction []float64, lower, upper float64)
 		}
 	}
 	return s, false, nil
+}
+
+// moved is x + t direction, cut to the bounds.
+func moved(x, direction []float64, t, lower, upper float64) []float64 {
+	out := make([]float64, len(x))
+	for i := range x {
+		out[i] = math.Min(upper, math.Max(lower, x[i]+t*direction[i]))
+	}
+	return out
+}
+
+// promised is the fall of F that its gradient promises along a whole step.
+func promised(x, g, direction []float64, lower, upper float64) float64 {
+	gain := 0.0
+	for i, y := range moved(x, direction, 1, lower, upper) {
+		gain -= g[i] * (y - x[i])
+	}
+	return gain
 }
 
 func (d discrepancy) finish(out *extraction, s state, lower float64) {

@@ -302,3 +302,12 @@ func FuzzPolychoric(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkParallelFactors(b *testing.B) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for b.Loop() {
+		if _, err := roots(wishart(25, 2799, rnd), CommonFactors); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

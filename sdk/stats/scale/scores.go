@@ -141,7 +141,7 @@ func (s *Solution) weights(r *mat.SymDense, method ScoreMethod) (*mat.Dense, err
 		return w, nil
 	case Bartlett:
 		if len(s.Heywood) > 0 {
-			return nil, fmt.Errorf("Bartlett scores divide by uniquenesses, and item %q has next to none: use thurstone, or leave the item out", s.Heywood[0])
+			return nil, fmt.Errorf("scores of Bartlett divide by uniquenesses, and item %q has next to none: use thurstone, or leave the item out", s.Heywood[0])
 		}
 		p, m := s.Loadings.Dims()
 		scaled := mat.NewDense(p, m, nil)

@@ -59,37 +59,3 @@ func Smooth(r *mat.SymDense) (*mat.SymDense, *Smoothing, error) {
 	}
 	return scaled, s, nil
 }
-
-// eigen returns eigenvalues, descending, and eigenvectors in columns of the
-// same order.
-func eigen(a mat.Symmetric) ([]float64, *mat.Dense, error) {
-	p := a.SymmetricDim()
-	for i := range p {
-		for j := range i + 1 {
-			if v := a.At(i, j); math.IsNaN(v) || math.IsInf(v, 0) {
-				return nil, nil, fmt.Errorf("entry %d, %d of the matrix is %g", i, j, v)
-			}
-		}
-	}
-	var e mat.EigenSym
-	if !e.Factorize(a, true) {
-		return nil, nil, fmt.Errorf("the eigenvalues of a %d by %d matrix did not converge", p, p)
-	}
-	up := e.Values(nil)
-	var v mat.Dense
-	e.VectorsTo(&v)
-	values, vectors := make([]float64, p), mat.NewDense(p, p, nil)
-	for k := range p {
-		values[k] = up[p-1-k]
-		for i := range p {
-			vectors.Set(i, k, v.At(i, p-1-k))
-		}
-	}
-	return values, vectors, nil
-}
-
-// Eigenvalues of a correlation matrix, descending: the scree.
-func Eigenvalues(r mat.Symmetric) ([]float64, error) {
-	values, _, err := eigen(r)
-	return values, err
-}
