@@ -5,7 +5,8 @@
 // cell of each node; running gives every task's outputs as artifacts, kept by
 // content in a workspace. An Engine is an open workspace. What programs said
 // of themselves and of their outputs is remembered there (memo), so planning
-// what is cached loads none of them.
+// what is cached loads none of them; and a run in which everything was kept is
+// remembered as a whole (Prepared), so that it need not be planned again.
 //
 // The rooms, in the order data walks through them:
 //
@@ -18,6 +19,7 @@
 //	node         what can run: node/wasm, node/native, node/llm, node/file
 //	table        record batches: streams, files, import and export
 //	cache        bytes by content
+//	runmemo      memos of whole runs
 //	ledger       what happened, kept
 //	report       what happens, shown
 package engine

@@ -45,45 +45,59 @@ func openEngine(tb testing.TB, workspace string) *engine.Engine {
 	return e
 }
 
-// BenchmarkCached measures, in this process, what `flow run` does with 10,000
-// tasks that are all cached: opening, planning, running, closing. Profile it:
+// BenchmarkCached measures, in this process, what `flow plan` and `flow run` do
+// with 10,000 tasks that are all cached: opening, preparing, explaining or
+// running, closing; from the memo of the whole run, and anew without it, which
+// makes one. Profile it:
 //
-//	go test -run ^$ -bench Cached/nodes -cpuprofile cpu.out ./engine/bench
+//	go test -run ^$ -bench Cached/nodes/run -cpuprofile cpu.out ./engine/bench
 func BenchmarkCached(b *testing.B) {
 	guest := buildGuest(b)
 	for _, shape := range []struct{ name, text string }{{"nodes", nodesFile(guest, manyCount)}, {"cells", cellsFile(guest, manyCount)}} {
 		b.Run(shape.name, func(b *testing.B) {
 			file, workspace := writeFile(b, shape.text), b.TempDir()
-			once := func(run bool) {
+			once := func(b *testing.B, run bool) {
 				e := openEngine(b, workspace)
-				p, err := e.Plan(b.Context(), engine.Source{File: file})
+				p, err := e.Prepare(b.Context(), engine.Source{File: file})
 				if err != nil {
 					b.Fatal(err)
 				}
+				cached := 0
 				if run {
-					sum, err := e.Run(b.Context(), p, engine.RunOptions{})
+					sum, err := p.Run(b.Context(), engine.RunOptions{})
 					if err != nil {
 						b.Fatal(err)
 					}
-					b.ReportMetric(float64(sum.Counts["cached"]), "cached")
+					cached = sum.Counts["cached"]
+				} else {
+					tasks, err := p.Explain(b.Context())
+					if err != nil {
+						b.Fatal(err)
+					}
+					cached = len(tasks)
 				}
+				b.ReportMetric(float64(cached), "cached")
 				if err := e.Close(); err != nil {
 					b.Fatal(err)
 				}
 			}
-			once(true) // fills the cache
-			b.Run("plan", func(b *testing.B) {
-				b.ReportAllocs()
-				for b.Loop() {
-					once(false)
-				}
-			})
-			b.Run("plan+run", func(b *testing.B) {
-				b.ReportAllocs()
-				for b.Loop() {
-					once(true)
-				}
-			})
+			once(b, true) // fills the cache
+			for _, way := range []struct {
+				name      string
+				run, anew bool
+			}{{"plan", false, false}, {"run", true, false}, {"plan-anew", false, true}, {"run-anew", true, true}} {
+				b.Run(way.name, func(b *testing.B) {
+					b.ReportAllocs()
+					for b.Loop() {
+						if way.anew {
+							if err := os.RemoveAll(filepath.Join(workspace, "memos")); err != nil {
+								b.Fatal(err)
+							}
+						}
+						once(b, way.run)
+					}
+				})
+			}
 		})
 	}
 }
