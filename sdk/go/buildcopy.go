@@ -6,20 +6,25 @@ import (
 )
 
 // Copy adds row i of col. The types must be the same (timestamps' units are
-// not compared), but any string goes
-// into any string column, any integer into any wide enough one, and a
-// dictionary's value into a column of its value type.
+// not compared), but any string goes into any string column, any integer into
+// any wide enough one, and a dictionary's value into a column of its value
+// type.
 func (b *Builder) Copy(col *Column, i int) {
 	if col.valid == nil && b.typ.kind == col.typ.kind {
+		if b.n < len(b.ints) || b.n < len(b.floats) {
+			put(b, at[uint64](col.data, i, col.n))
+			b.n++
+			return
+		}
 		switch b.typ.kind {
 		case kInt64, kUint64, kFloat64, kTimestamp, kDate64:
 			b.begin()
-			put(b, view[uint64](col.data, col.n)[i])
+			put(b, at[uint64](col.data, i, col.n))
 			b.n++
 			return
 		case kInt32, kUint32, kFloat32, kDate32:
 			b.begin()
-			put(b, view[uint32](col.data, col.n)[i])
+			put(b, at[uint32](col.data, i, col.n))
 			b.n++
 			return
 		case kUtf8:
@@ -47,7 +52,7 @@ func (b *Builder) Copy(col *Column, i int) {
 		if col.typ.kind != kFloat16 {
 			panic(b.wrong("a value of type " + col.typ.String()))
 		}
-		put(b, view[uint16](col.data, col.n)[i])
+		put(b, at[uint16](col.data, i, col.n))
 		b.n++
 	case kUint64:
 		if col.typ.kind == kUint64 {

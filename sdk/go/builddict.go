@@ -13,11 +13,11 @@ func (b *Builder) dictionary(s string) {
 		b.dict.Str(s)
 		b.seen[string([]byte(s))] = at + 1
 	}
-	b.place(at)
+	b.point(at)
 }
 
-// place adds a dictionary index.
-func (b *Builder) place(at int) {
+// point adds a dictionary index.
+func (b *Builder) point(at int) {
 	index := b.typ.fields[0].Type
 	if bits := index.width() * 8; at>>(bits-1) != 0 {
 		panic(fmt.Sprintf("column %q has more distinct values than %s can number", b.name, index))
@@ -72,7 +72,7 @@ func (b *Builder) copyDict(col *Column, i int) {
 		}
 		at = place
 	}
-	b.place(at)
+	b.point(at)
 }
 
 // dictKey is what makes a dictionary's value the same as another.

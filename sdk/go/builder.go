@@ -193,7 +193,7 @@ func (b *Builder) bit(v bool) {
 }
 
 // put writes a value of T's width in the place of the next one.
-func put[T any](b *Builder, v T) { view[T](b.data, b.room)[b.n] = v }
+func put[T any](b *Builder, v T) { *place[T](b.data, b.n, b.room) = v }
 
 // bytes is about the memory of what was added.
 func (b *Builder) bytes() int {

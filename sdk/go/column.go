@@ -75,24 +75,38 @@ func view[T any](data []byte, n int) []T {
 	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(data))), n)
 }
 
+// at is element i of view(data, n). It spares the check that unsafe.Slice
+// makes of the size, which for a guest is a call.
+func at[T any](data []byte, i, n int) T { return *place[T](data, i, n) }
+
+func place[T any](data []byte, i, n int) *T {
+	if uint(i) >= uint(n) {
+		outside(i, n)
+	}
+	return (*T)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(data)), i*int(unsafe.Sizeof(*(*T)(nil)))))
+}
+
+//go:noinline
+func outside(i, n int) { panic(fmt.Sprintf("row %d of a column with %d rows", i, n)) }
+
 // Int returns row i of any integer, date or timestamp column; a uint64 above
 // the largest int64 wraps. It is undefined for a null.
 func (c *Column) Int(i int) int64 {
 	switch c.typ.kind {
 	case kInt64, kUint64, kTimestamp, kDate64:
-		return view[int64](c.data, c.n)[i]
+		return at[int64](c.data, i, c.n)
 	case kInt32, kDate32:
-		return int64(view[int32](c.data, c.n)[i])
+		return int64(at[int32](c.data, i, c.n))
 	case kUint32:
-		return int64(view[uint32](c.data, c.n)[i])
+		return int64(at[uint32](c.data, i, c.n))
 	case kInt16:
-		return int64(view[int16](c.data, c.n)[i])
+		return int64(at[int16](c.data, i, c.n))
 	case kUint16:
-		return int64(view[uint16](c.data, c.n)[i])
+		return int64(at[uint16](c.data, i, c.n))
 	case kInt8:
-		return int64(view[int8](c.data, c.n)[i])
+		return int64(at[int8](c.data, i, c.n))
 	case kUint8:
-		return int64(view[uint8](c.data, c.n)[i])
+		return int64(at[uint8](c.data, i, c.n))
 	case kDict:
 		return c.dict.Int(c.index(i))
 	}
@@ -103,11 +117,11 @@ func (c *Column) Int(i int) int64 {
 func (c *Column) Float(i int) float64 {
 	switch c.typ.kind {
 	case kFloat64:
-		return view[float64](c.data, c.n)[i]
+		return at[float64](c.data, i, c.n)
 	case kFloat32:
-		return float64(view[float32](c.data, c.n)[i])
+		return float64(at[float32](c.data, i, c.n))
 	case kUint64:
-		return float64(view[uint64](c.data, c.n)[i])
+		return float64(at[uint64](c.data, i, c.n))
 	case kDict:
 		return c.dict.Float(c.index(i))
 	}
@@ -123,7 +137,7 @@ func (c *Column) Bool(i int) bool {
 		panic(c.wrong("a bool"))
 	}
 	if uint(i) >= uint(c.n) {
-		panic(fmt.Sprintf("row %d of a column with %d rows", i, c.n))
+		outside(i, c.n)
 	}
 	return c.data[i>>3]>>(i&7)&1 == 1
 }
@@ -160,18 +174,18 @@ func (c *Column) index(i int) int {
 	switch c.typ.width() {
 	case 1:
 		if c.typ.fields[0].Type.kind == kInt8 {
-			return int(view[int8](c.data, c.n)[i])
+			return int(at[int8](c.data, i, c.n))
 		}
-		return int(view[uint8](c.data, c.n)[i])
+		return int(at[uint8](c.data, i, c.n))
 	case 2:
 		if c.typ.fields[0].Type.kind == kInt16 {
-			return int(view[int16](c.data, c.n)[i])
+			return int(at[int16](c.data, i, c.n))
 		}
-		return int(view[uint16](c.data, c.n)[i])
+		return int(at[uint16](c.data, i, c.n))
 	case 4:
-		return int(view[uint32](c.data, c.n)[i])
+		return int(at[uint32](c.data, i, c.n))
 	}
-	return int(view[int64](c.data, c.n)[i])
+	return int(at[int64](c.data, i, c.n))
 }
 
 // DictIndex returns row i's place in Elem of a dictionary column, -1 for a

@@ -24,12 +24,14 @@ type Outputs struct {
 
 // Port returns an output port's rows. An unknown name panics.
 func (o *Outputs) Port(name string) *Rows {
-	names := make([]string, len(o.ports))
-	for i, r := range o.ports {
+	for _, r := range o.ports {
 		if r.port == name {
 			return r
 		}
-		names[i] = r.port
+	}
+	var names []string
+	for _, r := range o.ports {
+		names = append(names, r.port)
 	}
 	panic(fmt.Sprintf("there is no output port %q; the ports are %s", name, strings.Join(names, ", ")))
 }
