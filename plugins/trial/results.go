@@ -172,4 +172,3 @@ func (t *analyse) association(out *sdk.Outputs, a trial.Associated) {
 			"min_expected", a.MinExpected, "cramers_v", a.CramersV, "corrected", a.Corrected, "group", c.Group, "level", c.Level, "n", c.N, "percentage", c.Percentage, "note", a.Note)
 	}
 }
-

@@ -30,13 +30,11 @@ const planSchema = `"type": "object", "additionalProperties": false, "required":
 	"time": {"type": "object", "additionalProperties": false, "required": ["column"], "description": "time of repeated measurements", "properties": {
 		"column": {"type": "string", "minLength": 1, "description": "numbers, or texts that end in one (w3 is 3)"},
 		"name": {"type": "string", "default": "Time"}, "mark": {"type": "string", "default": "T", "description": "before a time's number in the names of tests"}}},
+	"join": {"description": "columns to add to every table: what is known of participants", ` + joinSchema + `},
 	"tables": {"type": "object", "default": {}, "description": "tables by name; left out: the input is the one table", "additionalProperties": {"type": "object", "additionalProperties": false, "properties": {
 		"file": {"type": "string", "description": "the rows of this file, by the input's column file_column"},
 		"where": {"description": "the rows whose columns have these values", ` + whereSchema + `},
-		"join": {"type": "array", "items": {"type": "object", "additionalProperties": false, "required": ["columns"], "properties": {
-			"file": {"type": "string"}, "where": {` + whereSchema + `},
-			"by": {"type": "array", "items": {"type": "string"}, "description": "columns that identify a row; the participant if left out"},
-			"columns": {"type": "object", "additionalProperties": {"type": "string"}, "minProperties": 1, "description": "columns to add: new name = \"column of the file\""}}}},
+		"join": {` + joinSchema + `},
 		"recode": {"type": "object", "additionalProperties": {"type": "object", "additionalProperties": false, "required": ["from", "values"], "properties": {
 			"from": {"type": "string"}, "values": {"type": "object", "additionalProperties": {"type": "string"}}}}, "description": "new columns from old ones with values replaced"},
 		"derive": {"type": "object", "additionalProperties": {"type": "string"}, "description": "new columns by expressions of numbers, as change = \"post - pre\""}}}},
@@ -76,3 +74,8 @@ const planSchema = `"type": "object", "additionalProperties": false, "required":
 		"across": {"type": "string", "description": "column that tells the studies apart, to compare them"}}}}}`
 
 const whereSchema = `"type": "object", "additionalProperties": {"type": ["string", "number", "boolean", "array"], "items": {"type": ["string", "number", "boolean"]}}`
+
+const joinSchema = `"type": "array", "items": {"type": "object", "additionalProperties": false, "required": ["columns"], "properties": {
+	"file": {"type": "string"}, "where": {` + whereSchema + `},
+	"by": {"type": "array", "items": {"type": "string"}, "description": "columns that identify a row; the participant if left out"},
+	"columns": {"type": "object", "additionalProperties": {"type": "string"}, "minProperties": 1, "description": "columns to add: new name = \"column of the file\""}}}`

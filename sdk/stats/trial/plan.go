@@ -21,6 +21,7 @@ type Plan struct {
 	Factors     []Factor          `json:"factors"`
 	Time        Time              `json:"time"`
 	Tables      map[string]Table  `json:"tables"` // none: the input is the one table
+	Join        []Join            `json:"join"`   // columns to add to every table: what is known of participants
 	Studies     []Study           `json:"studies"`
 	Outcomes    []Outcome         `json:"outcomes"`
 	Weights     map[string]Weight `json:"weights"`
@@ -391,12 +392,16 @@ func (p *Plan) checkStudies(bad *complaints) {
 			bad.one(fmt.Sprintf("study %q: tests", s.Name), t, groups...)
 		}
 	}
-	for name, t := range p.Tables {
-		for i, j := range t.Join {
+	joins := func(place string, all []Join) {
+		for i, j := range all {
 			if len(j.Columns) == 0 {
-				bad.add("table %q: join[%d]: columns is empty: name the columns to add, as {age = \"age\"}", name, i)
+				bad.add("%sjoin[%d]: columns is empty: name the columns to add, as {age = \"age\"}", place, i)
 			}
 		}
+	}
+	joins("", p.Join)
+	for name, t := range p.Tables {
+		joins(fmt.Sprintf("table %q: ", name), t.Join)
 	}
 }
 

@@ -29,9 +29,9 @@ func (t *tables) get(name string) (*frame.Frame, error) {
 	if err != nil {
 		return nil, fmt.Errorf("table %q: %w", name, err)
 	}
-	for i, j := range def.Join {
+	for i, j := range slices.Concat(t.plan.Join, def.Join) {
 		if fr, err = t.join(fr, j); err != nil {
-			return nil, fmt.Errorf("table %q: join[%d]: %w", name, i, err)
+			return nil, fmt.Errorf("table %q: join %d: %w", name, i+1, err)
 		}
 	}
 	for _, column := range sortedKeys(def.Recode) {
