@@ -33,7 +33,7 @@ eigenvalues: the scree beside the simulation. suggested: the number for each kin
 				"description": "eigenvalues compared: of the correlations (components), or with communalities of a one-factor solution (factors) or squared multiple correlations (smc) in the diagonal"},
 			"reference": {"enum": ["normal", "permuted"], "default": "normal",
 				"description": "simulated items: independent normal ones with Pearson correlations, or the items with their answers shuffled, correlated as the answers are"},
-			"iterations": {"type": "integer", "minimum": 1, "maximum": 100000, "default": 200, "description": "simulated data sets"},
+			"iterations": {"type": "integer", "minimum": 1, "maximum": 100000, "default": 100, "description": "simulated data sets"},
 			"percentile": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1, "default": 0.95, "description": "share of simulated eigenvalues that one must exceed"},
 			` + correlationSchema + `}}`,
 		Open: openParallel,

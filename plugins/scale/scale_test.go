@@ -1,15 +1,10 @@
 package main
 
 import (
-	"encoding/csv"
-	"encoding/json"
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -355,6 +350,8 @@ func TestErrorsNameTheParameter(t *testing.T) {
 		{scoresOperator(), `{"items": ["q*"], "factors": 2, "baseline_column": "wave", "baseline_values": ["x"]}`, "it has pre, post", nil},
 		{scoresOperator(), `{"items": ["q*"], "factors": 2, "names": ["id", "b"]}`, `the input has a column "id" already`, nil},
 		{scoresOperator(), `{"items": ["q*"], "factors": 2, "max_missing": 7}`, "parameter max_missing", nil},
+		{scoresOperator(), `{"items": ["q1", "q2", "q3"], "factors": 1, "later": [{"name": "post", "items": ["q4", "q5"]}]}`, "parameter later[0].items: 2 columns for the 3 items", nil},
+		{scoresOperator(), `{"items": ["q1", "q2", "q3"], "factors": 1, "later": [{"name": "x", "items": ["q4", "q5", "q6"]}, {"name": "x", "items": ["q4", "q5", "q6"]}]}`, `would be named "F1_x"`, nil},
 		{reliabilityOperator(), `{"scales": [{"name": "a", "items": ["q1", "q2"], "reverse": ["q3"]}]}`, "is not an item of scale", nil},
 		{reliabilityOperator(), `{"scales": [{"name": "a", "items": ["q1", "q2"]}, {"name": "a", "items": ["q1", "q2"]}]}`, "scales[1].name", nil},
 		{reliabilityOperator(), `{"scales": [{"name": "a", "items": ["q1", "q2"]}], "group_factors": 1}`, "parameter group_factors", nil},
@@ -368,88 +365,4 @@ func TestErrorsNameTheParameter(t *testing.T) {
 			t.Errorf("%s %s: error %v, want %q", x.op.Name, x.params, err, x.want)
 		}
 	}
-}
-
-// The simulated trial of the reference results, in long form: factor scores as
-// R's.
-func TestReferenceScores(t *testing.T) {
-	dir, err := filepath.Abs("../../../shared/stats")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(dir); err != nil {
-		t.Skip("the reference results ../shared/stats are not here")
-	}
-	var ref struct{ EFA struct{ Items []string } }
-	data, err := os.ReadFile(filepath.Join(dir, "ref", "end_of_study.json"))
-	if err == nil {
-		err = json.Unmarshal(data, &ref)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	people, want := table(t, filepath.Join(dir, "sim", "participants.csv")), table(t, filepath.Join(dir, "ref", "factor_scores.csv"))
-	columns, rows := "pid: utf8, wave: int64", []sdktest.Row{}
-	for _, item := range ref.EFA.Items {
-		columns += ", " + item + ": float64"
-	}
-	for wave, suffix := range []string{"_pre", "_post"} {
-		for _, p := range people {
-			r := sdktest.Row{"pid": p["pid"], "wave": wave}
-			for _, item := range ref.EFA.Items {
-				if v, err := strconv.ParseFloat(p[item+suffix], 64); err == nil {
-					r[item] = v
-				}
-			}
-			rows = append(rows, r)
-		}
-	}
-	out := must(t, scoresOperator(), `{"items": ["phq*", "who*", "ucla*", "lub*"], "factors": 2, "baseline_column": "wave", "baseline_values": [0]}`, sdktest.Of(columns, rows...))
-	got := map[string]sdktest.Row{}
-	for _, r := range out["scores"].Rows {
-		got[fmt.Sprint(r["pid"], r["wave"])] = r
-	}
-	worst, n := 0.0, 0
-	for _, w := range want {
-		for wave, suffix := range []string{"_pre", "_post"} {
-			for _, f := range []string{"F1", "F2"} {
-				v, err := strconv.ParseFloat(w[f+suffix], 64)
-				r := got[fmt.Sprint(w["pid"], wave)]
-				if err != nil {
-					if r[f] != nil {
-						t.Errorf("%v has a score", r)
-					}
-					continue
-				}
-				worst = math.Max(worst, math.Abs(r[f].(float64)-v))
-				n++
-			}
-		}
-	}
-	t.Logf("%d scores, off by at most %.2g", n, worst)
-	if n < 7000 || worst > 1e-3 {
-		t.Errorf("%d scores, off by %g", n, worst)
-	}
-}
-
-func table(t *testing.T, path string) []map[string]string {
-	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	records, err := csv.NewReader(f).ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out []map[string]string
-	for _, r := range records[1:] {
-		m := map[string]string{}
-		for j, name := range records[0] {
-			m[name] = r[j]
-		}
-		out = append(out, m)
-	}
-	return out
 }

@@ -38,6 +38,10 @@ scores: the input's rows with a column for each factor. weights: what was applie
 		Params: `{"type": "object", "additionalProperties": false, "required": ["items", "factors"], "properties": {` + itemsSchema + "," + factoringSchema + `,
 			"baseline_column": {"type": "string", "default": "", "description": "column that tells baseline rows, as the wave; empty: all rows are baseline"},
 			"baseline_values": {"type": "array", "items": {"type": ["string", "number", "boolean"]}, "default": [], "description": "its values in baseline rows"},
+			"later": {"type": "array", "default": [], "description": "where a row has later times beside the baseline, as columns: their items, in the order of items; their scores are named FACTOR_NAME",
+				"items": {"type": "object", "additionalProperties": false, "required": ["name", "items"], "properties": {
+					"name": {"type": "string", "minLength": 1, "description": "as \"post\""},
+					"items": {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1, "description": "as many columns as items has, in the same order; * stands for any text"}}}},
 			"score": {"enum": ["thurstone", "bartlett", "tenberge"], "default": "thurstone", "description": "regression scores (Thurstone), Bartlett's, or ten Berge's that keep the factors' correlations"},
 			"weights_from": {"enum": ["answers", "factored"], "default": "answers",
 				"description": "correlations behind regression weights: Pearson's of the baseline answers that are weighted (psych::factor.scores of data), or those that were factored (psych::fa)"},
@@ -52,6 +56,7 @@ type scoresParams struct {
 	Items          []string `json:"items"`
 	BaselineColumn string   `json:"baseline_column"`
 	BaselineValues []any    `json:"baseline_values"`
+	Later          []later  `json:"later"`
 	Score          string   `json:"score"`
 	WeightsFrom    string   `json:"weights_from"`
 	Standardise    bool     `json:"standardise"`
@@ -60,10 +65,18 @@ type scoresParams struct {
 	correlating
 }
 
+// later are the items of a further time in the same rows.
+type later struct {
+	Name  string   `json:"name"`
+	Items []string `json:"items"`
+}
+
 type scoresTask struct {
 	scoresParams
 	*answers
-	carried  []*sdk.Builder // the input's columns
+	base     []string       // item columns of the baseline; those of later times are read too
+	carried  []*sdk.Builder // the input's columns, as they come
+	input    []*sdk.Column  // the same, whole
 	baseline []int
 	seen     []string // values of the baseline column, for an error
 }
@@ -77,25 +90,29 @@ func openScores(o sdk.Opening) (sdk.Task, error) {
 	if t.answers, err = newAnswers(o, t.Items, nil); err != nil {
 		return nil, err
 	}
-	if err := t.check(len(t.items)); err != nil {
+	t.base = t.items
+	if err := t.check(len(t.base)); err != nil {
 		return nil, err
 	}
 	in := o.Input("answers")
 	if err := t.checkBaseline(in); err != nil {
 		return nil, err
 	}
-	if t.MaxMissing >= len(t.items) {
-		return nil, sdk.ParamError("max_missing", "%d missing answers of %d items leave nothing to score; at most %d", t.MaxMissing, len(t.items), len(t.items)-1)
+	if err := t.addLater(in); err != nil {
+		return nil, err
 	}
-	own := []sdk.Field{}
-	for _, name := range append(slices.Clone(t.Names), "n_missing", "note") {
-		if in.Index(name) >= 0 {
-			return nil, sdk.ParamError("names", "the input has a column %q already; name the factors otherwise or leave it out before", name)
+	if t.MaxMissing >= len(t.base) {
+		return nil, sdk.ParamError("max_missing", "%d missing answers of %d items leave nothing to score; at most %d", t.MaxMissing, len(t.base), len(t.base)-1)
+	}
+	own := t.scoreFields()
+	for i, f := range own {
+		if in.Index(f.Name) >= 0 {
+			return nil, sdk.ParamError("names", "the input has a column %q already; name the factors otherwise or leave it out before", f.Name)
 		}
-		own = append(own, sdk.Field{Name: name, Type: sdk.Float64, Nullable: true})
+		if slices.ContainsFunc(own[:i], func(o sdk.Field) bool { return o.Name == f.Name }) {
+			return nil, sdk.ParamError("names", "two columns of scores would be named %q", f.Name)
+		}
 	}
-	own[len(own)-2] = sdk.Field{Name: "n_missing", Type: sdk.Int64}
-	own[len(own)-1] = sdk.Field{Name: "note", Type: sdk.Utf8, Nullable: true}
 	o.Output("scores", in.With(own...))
 	for _, f := range in.Fields {
 		t.carried = append(t.carried, sdk.NewBuilder(f.Type))
@@ -104,6 +121,48 @@ func openScores(o sdk.Opening) (sdk.Task, error) {
 		return nil, err
 	}
 	return t, declare(o, "factors", t.keys, scoredColumns())
+}
+
+// scoreFields are the columns that rows gain.
+func (t *scoresTask) scoreFields() []sdk.Field {
+	var out []sdk.Field
+	for _, suffix := range t.suffixes() {
+		for _, name := range t.Names {
+			out = append(out, sdk.Field{Name: name + suffix, Type: sdk.Float64, Nullable: true})
+		}
+		out = append(out, sdk.Field{Name: "n_missing" + suffix, Type: sdk.Int64})
+	}
+	return append(out, sdk.Field{Name: "note", Type: sdk.Utf8, Nullable: true})
+}
+
+// suffixes tell the times' columns apart: none for the baseline's.
+func (t *scoresTask) suffixes() []string {
+	out := []string{""}
+	for _, l := range t.Later {
+		out = append(out, "_"+l.Name)
+	}
+	return out
+}
+
+// addLater resolves the items of later times.
+func (t *scoresTask) addLater(in sdk.Schema) error {
+	t.items = slices.Clone(t.base)
+	for i := range t.Later {
+		l, at := &t.Later[i], fmt.Sprintf("later[%d].items", i)
+		var err error
+		if l.Items, err = resolve(in, at, l.Items); err != nil {
+			return err
+		}
+		if len(l.Items) != len(t.base) {
+			return sdk.ParamError(at, "%d columns for the %d items of the baseline: %s", len(l.Items), len(t.base), strings.Join(l.Items, ", "))
+		}
+		for _, name := range l.Items {
+			if !slices.Contains(t.items, name) {
+				t.items = append(t.items, name)
+			}
+		}
+	}
+	return nil
 }
 
 func (t *scoresTask) checkBaseline(in sdk.Schema) error {
@@ -173,8 +232,14 @@ func (t *scoresTask) Finish(out *sdk.Outputs) error {
 	if len(t.baseline) == 0 {
 		return sdk.ParamError("baseline_values", "no row has one of them in column %q; it has %s", t.BaselineColumn, strings.Join(t.seen, ", "))
 	}
-	items := t.groups[0].of(t.items)
-	baseline := items.Select(t.baseline)
+	for _, b := range t.carried {
+		t.input = append(t.input, b.Column())
+	}
+	times, err := t.times()
+	if err != nil {
+		return err
+	}
+	baseline := times[0].Select(t.baseline)
 	s, c, err := t.factor(baseline, t.correlating, 0, t.opening, 0)
 	var sc *scale.Scorer
 	if err == nil {
@@ -184,45 +249,93 @@ func (t *scoresTask) Finish(out *sdk.Outputs) error {
 	}
 	if err != nil {
 		t.log(0, err.Error())
-		t.failed(out, err.Error())
+		t.failed(out, times, err.Error())
 		return nil
 	}
 	t.log(0, append(slices.Clone(s.Notes), sc.Notes...)...)
-	used, err := items.Pick(sc.Names)
-	if err != nil {
+	if err := t.scores(out, times, sc); err != nil {
 		return err
 	}
-	scores, missing := sc.Score(used)
-	t.scores(out, scores, missing, sc)
 	t.weights(out, s, c, sc)
 	return t.factorsOf(out, baseline, s, sc)
 }
 
-func (t *scoresTask) scores(out *sdk.Outputs, scores [][]float64, missing []int, sc *scale.Scorer) {
-	for i := range missing {
-		note := ""
-		if missing[i] > sc.MaxMissing {
-			note = fmt.Sprintf("%d of %d items without an answer", missing[i], len(sc.Names))
-		}
-		t.scored(out, i, func(k int) (float64, bool) { return scores[k][i], !math.IsNaN(scores[k][i]) }, missing[i], note)
+// times are the answers of the baseline's columns and of each later time's,
+// all under the baseline's names.
+func (t *scoresTask) times() ([]*scale.Items, error) {
+	all := t.groups[0].of(t.items)
+	first, err := all.Pick(t.base)
+	if err != nil {
+		return nil, err
 	}
+	out := []*scale.Items{first}
+	for _, l := range t.Later {
+		next, err := all.Pick(l.Items)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, &scale.Items{Names: t.base, Columns: next.Columns})
+	}
+	return out, nil
 }
 
-// scored writes row i with its scores.
-func (t *scoresTask) scored(out *sdk.Outputs, i int, score func(k int) (float64, bool), missing int, note string) {
+// scored is one time's scores and missing answers by row.
+type scored struct {
+	scores  [][]float64
+	missing []int
+}
+
+func (t *scoresTask) scores(out *sdk.Outputs, times []*scale.Items, sc *scale.Scorer) error {
+	var all []scored
+	for _, items := range times {
+		used, err := items.Pick(sc.Names)
+		if err != nil {
+			return err
+		}
+		scores, missing := sc.Score(used)
+		all = append(all, scored{scores, missing})
+	}
+	for i := range t.rows {
+		var notes []string
+		for at, s := range all {
+			if s.missing[i] > sc.MaxMissing {
+				notes = append(notes, fmt.Sprintf("%s%d of %d items without an answer", t.at(at), s.missing[i], len(sc.Names)))
+			}
+		}
+		t.write(out, i, all, joined(notes))
+	}
+	return nil
+}
+
+// at names a later time in a note.
+func (t *scoresTask) at(time int) string {
+	if time == 0 {
+		return ""
+	}
+	return t.Later[time-1].Name + ": "
+}
+
+// write writes row i with its scores; a time without scores has nulls.
+func (t *scoresTask) write(out *sdk.Outputs, i int, all []scored, note string) {
 	r := row{out.Port("scores")}
-	for c, f := range t.opening.Input("answers").Fields {
-		r.rows.Col(f.Name).Copy(t.carried[c].Column(), i)
+	for c, column := range t.input {
+		r.rows.ColAt(c).Copy(column, i)
 	}
-	for k, name := range t.Names {
-		v, ok := score(k)
-		r.number(name, v, ok)
+	for at, suffix := range t.suffixes() {
+		for k, name := range t.Names {
+			if all[at].scores == nil {
+				r.null(name + suffix)
+			} else {
+				r.number(name+suffix, all[at].scores[k][i], true)
+			}
+		}
+		r.count("n_missing"+suffix, all[at].missing[i])
 	}
-	r.count("n_missing", missing).text("note", note)
+	r.text("note", note)
 }
 
 func (t *scoresTask) weights(out *sdk.Outputs, s *scale.Solution, c *scale.Correlation, sc *scale.Scorer) {
-	for _, item := range t.items {
+	for _, item := range t.base {
 		j := slices.Index(sc.Names, item)
 		for k, name := range t.Names {
 			r := t.row(out, "weights", 0).text("item", item).text("factor", name)
@@ -256,19 +369,24 @@ func (t *scoresTask) factorsOf(out *sdk.Outputs, baseline *scale.Items, s *scale
 }
 
 // failed writes rows without scores.
-func (t *scoresTask) failed(out *sdk.Outputs, note string) {
-	items := t.groups[0].of(t.items)
-	for i := range items.Rows() {
-		missing := 0
+func (t *scoresTask) failed(out *sdk.Outputs, times []*scale.Items, note string) {
+	var all []scored
+	for _, items := range times {
+		s := scored{missing: make([]int, t.rows)}
 		for _, c := range items.Columns {
-			if math.IsNaN(c[i]) {
-				missing++
+			for i, v := range c {
+				if math.IsNaN(v) {
+					s.missing[i]++
+				}
 			}
 		}
-		t.scored(out, i, func(int) (float64, bool) { return 0, false }, missing, note)
+		all = append(all, s)
+	}
+	for i := range t.rows {
+		t.write(out, i, all, note)
 	}
 	for _, name := range t.Names {
-		for _, item := range t.items {
+		for _, item := range t.base {
 			t.row(out, "weights", 0).text("item", item).text("factor", name).null("weight", "loading", "mean", "sd").text("note", note)
 		}
 		t.row(out, "factors", 0).text("factor", name).null("r_squared", "ss_loadings", "mean", "sd").count("n_baseline", len(t.baseline)).text("note", note)
