@@ -17,6 +17,12 @@ type GridOptions struct {
 	At     map[string][]float64 // values of a covariate, or of a numeric column in factor()
 	Levels map[string][]string  // levels of a factor, in this order; all where absent
 	Names  map[string][]string  // labels of the values in At, else the numbers
+
+	// Data are the rows whose means and frequencies the grid takes: those of
+	// the fit where nil. With other rows than the fit's (those without an
+	// outcome too, say, as emmeans' data argument does) all with complete
+	// predictors count, each once.
+	Data *frame.Frame
 }
 
 // variable is an axis of the grid.
@@ -33,6 +39,8 @@ type Grid struct {
 	design    *formula.Design
 	variables []variable
 	rows      []point // the first variable runs fastest
+	data      *frame.Frame
+	prior     []float64 // prior weights of the rows of data, nil for none
 }
 
 // point is one combination of the variables' levels.
@@ -54,6 +62,9 @@ func NewGrid(m estimate.Linear, o GridOptions) (*Grid, error) {
 		return nil, fmt.Errorf("the model has no design to make a reference grid of")
 	}
 	g := &Grid{model: m, design: d}
+	if err := g.source(o.Data); err != nil {
+		return nil, err
+	}
 	if err := g.axes(o); err != nil {
 		return nil, err
 	}
@@ -79,6 +90,74 @@ func NewGrid(m estimate.Linear, o GridOptions) (*Grid, error) {
 	return g, nil
 }
 
+// source chooses the rows that means and frequencies are taken over.
+func (g *Grid) source(data *frame.Frame) error {
+	d := g.design
+	if data == nil {
+		g.data = d.Data()
+		if d.Weights != nil {
+			g.prior = slices.Clone(d.Weights)
+			for i, n := range d.Trials { // cases are weighted, not their trials
+				if n > 0 {
+					g.prior[i] /= n
+				}
+			}
+		}
+		return nil
+	}
+	var columns []*frame.Column
+	add := func(name string) error {
+		c, ok := data.Column(name)
+		if !ok {
+			return fmt.Errorf("reference grid: %w", data.Unknown(name))
+		}
+		columns = append(columns, c)
+		return nil
+	}
+	for _, f := range d.Factors() {
+		if err := add(f.Name); err != nil {
+			return err
+		}
+	}
+	for _, c := range slices.Concat(d.Covariates(), d.OffsetColumns()) {
+		if err := add(c.Name); err != nil {
+			return err
+		}
+	}
+	var rows []int
+	for i := range data.Rows() {
+		if !slices.ContainsFunc(columns, func(c *frame.Column) bool { return c.Missing(i) }) {
+			rows = append(rows, i)
+		}
+	}
+	if len(rows) == 0 {
+		return fmt.Errorf("reference grid: no row of the data has all predictors")
+	}
+	g.data = data.Select(rows)
+	return nil
+}
+
+// average is a covariate's mean over the grid's data, and its two values
+// where it has no more.
+func (g *Grid) average(name string) (mean float64, two []float64, err error) {
+	c, ok := g.data.Column(name)
+	if !ok || c.Kind != frame.Numeric {
+		return 0, nil, fmt.Errorf("reference grid: %s is not numeric in the data", name)
+	}
+	n := float64(len(c.Num))
+	for _, v := range c.Num {
+		mean += v / n
+	}
+	rest := 0.0
+	for _, v := range c.Num {
+		rest += (v - mean) / n
+	}
+	if v := c.Distinct(); len(v) == 2 {
+		two = v
+	}
+	return mean + rest, two, nil
+}
+
 // axes makes the grid's variables from the design and the options.
 func (g *Grid) axes(o GridOptions) error {
 	var known []string
@@ -98,9 +177,13 @@ func (g *Grid) axes(o GridOptions) error {
 			continue
 		}
 		known = append(known, c.Name)
-		v := variable{name: c.Name, values: []float64{c.Mean}}
-		if len(c.Values) == 2 && i < inTerms {
-			v.values = c.Values
+		mean, two, err := g.average(c.Name)
+		if err != nil {
+			return err
+		}
+		v := variable{name: c.Name, values: []float64{mean}}
+		if two != nil && i < inTerms {
+			v.values = two
 		}
 		if at, ok := o.At[c.Name]; ok {
 			v.values = slices.Clone(at)
@@ -248,7 +331,7 @@ func (g *Grid) matrix(add map[string]float64) (*mat.Dense, []float64, error) {
 // count sums the rows' prior weights in each point's cell. A covariate with
 // one value in the grid does not divide the rows.
 func (g *Grid) count() {
-	data, d := g.design.Data(), g.design
+	data := g.data
 	cell := make([]int, data.Rows())
 	size := 1
 	for _, v := range g.variables {
@@ -276,11 +359,8 @@ func (g *Grid) count() {
 			continue
 		}
 		w := 1.0
-		if d.Weights != nil {
-			w = d.Weights[i]
-			if d.Trials != nil && d.Trials[i] > 0 {
-				w /= d.Trials[i]
-			}
+		if g.prior != nil {
+			w = g.prior[i]
 		}
 		g.rows[k].weight += w
 	}
