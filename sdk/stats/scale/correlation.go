@@ -32,7 +32,7 @@ type CorrelationOptions struct {
 	PairThresholds bool
 	// Correct is the count that stands in for an empty cell of a pair's table,
 	// 0 for none. As in psych it acts with PairThresholds, where it moves the
-	// margins too. With thresholds by item a pair is corrected only where its
+	// thresholds too (shares are of the count before the correction). With thresholds by item a pair is corrected only where its
 	// likelihood would else rise to |rho| = 1; the pair is then listed in Notes.
 	Correct float64
 	// MaxCategories is the most distinct answers an item may have for a
@@ -86,7 +86,13 @@ func Correlate(items *Items, o CorrelationOptions) (*Correlation, error) {
 	if o.Complete {
 		rows := items.complete()
 		if len(rows) < 2 {
-			return nil, fmt.Errorf("%d of %d rows answer every item, and complete rows were asked for: leave an item out or use pairwise rows", len(rows), items.Rows())
+			least, n := "", 0
+			for j, name := range items.Names {
+				if m := present(items.Columns[j]); j == 0 || m < n {
+					least, n = name, m
+				}
+			}
+			return nil, fmt.Errorf("%d of %d rows answer every item, and complete rows were asked for: leave an item out (fewest answers: %q, %d) or use pairwise rows", len(rows), items.Rows(), least, n)
 		}
 		items = items.Select(rows)
 	}
