@@ -189,7 +189,7 @@ func (e *estimation) record(role string, r *rows, m *model, chosen bool) {
 		}
 	}
 	for _, name := range m.Design().Names {
-		if c, err := m.coefficient(e.a.plan, name); err == nil && !isForm(role) {
+		if c, err := m.coefficient(e.a.plan, name, "wald"); err == nil && !isForm(role) {
 			c.Label = name
 			f.Coefficients = append(f.Coefficients, c)
 		}
@@ -290,7 +290,11 @@ func (e *estimation) tests(lambda comparison) (out []test) {
 // report estimates every test with its specs.
 func (e *estimation) report(full, coarse *model, coarseErr error) {
 	p := e.a.plan
-	surface := surfaceOf(full)
+	fullSurface := surfaceOf(full)
+	var coarseSurface *surface
+	if coarseErr == nil {
+		coarseSurface = surfaceOf(coarse)
+	}
 	var additive *model
 	var additiveErr error
 	if e.reports("dose") {
@@ -316,17 +320,17 @@ func (e *estimation) report(full, coarse *model, coarseErr error) {
 			e.coefficient(t, full, nil)
 			continue
 		}
-		e.contrast(t, "primary", full, surface)
+		e.contrast(t, "primary", full, fullSurface)
 		if t.kind != simpleEffect && t.kind != temporalSimple {
 			if coarseErr != nil {
 				e.fail(t.name, t.kind, "coarsened", coarseErr)
 			} else {
-				e.contrast(coarseTests[t.kind+t.name], "coarsened", coarse, surfaceOf(coarse))
+				e.contrast(coarseTests[t.kind+t.name], "coarsened", coarse, coarseSurface)
 			}
 		}
 		if t.byLambda {
 			for i, s := range p.Lambda.Specs {
-				e.contrast(specs[i][t.kind+t.name], s.Name, full, surface)
+				e.contrast(specs[i][t.kind+t.name], s.Name, full, fullSurface)
 			}
 		}
 	}
@@ -381,7 +385,7 @@ func (e *estimation) coefficient(t test, m *model, err error) {
 		return
 	}
 	r := e.row(t, "primary", m)
-	if est, err := m.coefficient(e.a.plan, t.coefficient); err != nil {
+	if est, err := m.coefficient(e.a.plan, t.coefficient, e.a.plan.Limits); err != nil {
 		r.Note = join(r.Note, err.Error())
 	} else {
 		r.Estimate = est

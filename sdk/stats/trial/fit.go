@@ -161,8 +161,9 @@ func (m *model) fitLMM(d *formula.Design, df string, reml bool) error {
 // coefficient estimates one coefficient. Those of a mixed model have their
 // Wald standard errors and a t of as many degrees of freedom as rows are left
 // after all parameters: what is printed beside a model's coefficients, where
-// no contrast is asked for.
-func (m *model) coefficient(p *Plan, name string) (estimate.Estimate, error) {
+// no contrast is asked for. Those of a logistic model have limits by limits:
+// wald, profile or profile-interpolated.
+func (m *model) coefficient(p *Plan, name, limits string) (estimate.Estimate, error) {
 	names := m.Design().Names
 	at := -1
 	for j, n := range names {
@@ -182,12 +183,12 @@ func (m *model) coefficient(p *Plan, name string) (estimate.Estimate, error) {
 			return estimate.Estimate{}, err
 		}
 		return estimate.New(name, est, se, float64(m.N-m.parameters), p.Level)
-	case m.glm != nil && p.Limits != "wald":
+	case m.glm != nil && limits != "wald":
 		e, err := estimate.Of(m, name, l, p.Level)
 		if err != nil {
 			return e, err
 		}
-		if p.Limits == "profile-interpolated" {
+		if limits == "profile-interpolated" {
 			e.Lower, e.Upper, err = m.glm.InterpolatedInterval(at, p.Level)
 		} else {
 			e.Lower, e.Upper, err = m.glm.ProfileInterval(l, p.Level)

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/seed-4012077a/flow/sdk/stats/estimate"
 	"github.com/seed-4012077a/flow/sdk/stats/formula"
@@ -32,67 +33,169 @@ type surface struct {
 
 func surfaceOf(m estimate.Linear) *surface {
 	d := m.Design()
-	return &surface{d: d, factors: d.Factors(), covariates: d.Covariates()}
+	s := &surface{d: d, factors: d.Factors(), covariates: d.Covariates()}
+	for i, c := range s.covariates {
+		// A covariate of two values is averaged over them and not over the
+		// rows, as emmeans has it: it stands for two conditions.
+		if len(c.Values) == 2 {
+			s.covariates[i].Mean = (c.Values[0] + c.Values[1]) / 2
+		}
+	}
+	return s
 }
 
 // mean is the marginal mean where some variables are fixed: l with l'beta the
 // prediction averaged with equal weights over all combinations of the other
 // factors' levels, the other covariates at their means (Searle, Speed and
 // Milliken 1980).
+//
+// Factors that are in no term together need not be crossed. With x(a, b) the
+// model's columns at levels a of one such group of factors and b of another,
+// each column depends on one of them, so x(a, b) = x(0, 0) + [x(a, 0) -
+// x(0, 0)] + [x(0, b) - x(0, 0)], and so for the averages.
 func (s *surface) mean(fixed at) ([]float64, error) {
-	size := 1
-	var free []formula.FactorColumn
-	for _, f := range s.factors {
-		if _, ok := fixed[f.Name]; !ok {
-			free = append(free, f)
-			if size *= len(f.Levels); size > 100_000 {
-				return nil, fmt.Errorf("a marginal mean would average over more than 100000 combinations of levels: give fewer factors or levels")
-			}
+	parts := s.parts(fixed)
+	points := []at{fixed.with(s.reference(fixed))}
+	var ends []int
+	for _, part := range parts {
+		for _, levels := range combinations(part) {
+			points = append(points, points[0].with(levels))
 		}
+		if len(points) > 100_000 {
+			return nil, fmt.Errorf("a marginal mean would average over more than 100000 combinations of levels: give fewer factors or levels")
+		}
+		ends = append(ends, len(points))
 	}
-	fr := frame.New(size)
-	for _, c := range s.covariates {
-		v := c.Mean
-		if x, ok := fixed[c.Name].(float64); ok {
-			v = x
-		}
-		if err := fr.AddNumeric(c.Name, slices.Repeat([]float64{v}, size)); err != nil {
-			return nil, err
-		}
-	}
-	repeat := 1
-	for _, f := range s.factors {
-		codes := make([]int32, size)
-		if level, ok := fixed[f.Name].(string); ok {
-			k := slices.Index(f.Levels, level)
-			if k < 0 {
-				return nil, fmt.Errorf("no row of the model has %s = %q: %s", f.Name, level, frame.Choices(level, f.Levels))
-			}
-			for i := range codes {
-				codes[i] = int32(k)
-			}
-		} else {
-			for i := range codes {
-				codes[i] = int32(i / repeat % len(f.Levels))
-			}
-			repeat *= len(f.Levels)
-		}
-		if err := fr.AddFactor(f.Name, codes, slices.Clone(f.Levels)); err != nil {
-			return nil, err
-		}
+	fr, err := s.frame(points)
+	if err != nil {
+		return nil, err
 	}
 	x, err := s.d.Model(fr)
 	if err != nil {
 		return nil, err
 	}
-	n, p := x.Dims()
-	out := make([]float64, p)
-	for i := range n {
-		for j := range p {
-			out[j] += x.At(i, j) / float64(n)
+	out := slices.Clone(x.RawRowView(0))
+	from := 1
+	for _, end := range ends {
+		for j, base := range x.RawRowView(0) {
+			sum := 0.0
+			for i := from; i < end; i++ {
+				sum += x.At(i, j) - base
+			}
+			out[j] += sum / float64(end-from)
 		}
+		from = end
 	}
 	return out, nil
+}
+
+// reference are the first levels of the factors that are not fixed.
+func (s *surface) reference(fixed at) at {
+	out := at{}
+	for _, f := range s.factors {
+		if _, ok := fixed[f.Name]; !ok {
+			out[f.Name] = f.Levels[0]
+		}
+	}
+	return out
+}
+
+// parts are the factors that are not fixed, those together that a term has
+// together.
+func (s *surface) parts(fixed at) [][]formula.FactorColumn {
+	var free []formula.FactorColumn
+	for _, f := range s.factors {
+		if _, ok := fixed[f.Name]; !ok {
+			free = append(free, f)
+		}
+	}
+	group := make([]int, len(free))
+	for i := range group {
+		group[i] = i
+	}
+	for _, t := range s.d.Terms {
+		first := -1
+		for i, f := range free {
+			// A variable may be an expression of the column. To find a name
+			// too often costs time only.
+			if !slices.ContainsFunc(t.Variables, func(v string) bool { return strings.Contains(v, f.Name) }) {
+				continue
+			}
+			if first < 0 {
+				first = group[i]
+				continue
+			}
+			old := group[i]
+			for k := range group {
+				if group[k] == old {
+					group[k] = first
+				}
+			}
+		}
+	}
+	var parts [][]formula.FactorColumn
+	for g := range free {
+		var part []formula.FactorColumn
+		for i, f := range free {
+			if group[i] == g {
+				part = append(part, f)
+			}
+		}
+		if part != nil {
+			parts = append(parts, part)
+		}
+	}
+	return parts
+}
+
+// combinations are all combinations of some factors' levels.
+func combinations(factors []formula.FactorColumn) []at {
+	all := []at{{}}
+	for _, f := range factors {
+		var next []at
+		for _, a := range all {
+			for _, level := range f.Levels {
+				next = append(next, a.with(at{f.Name: level}))
+			}
+			if len(next) > 100_000 {
+				return next // the caller says that these are too many
+			}
+		}
+		all = next
+	}
+	return all
+}
+
+// frame has a row for each point, with every column that the model needs.
+func (s *surface) frame(points []at) (*frame.Frame, error) {
+	fr := frame.New(len(points))
+	for _, c := range s.covariates {
+		values := make([]float64, len(points))
+		for i, p := range points {
+			values[i] = c.Mean
+			if x, ok := p[c.Name].(float64); ok {
+				values[i] = x
+			}
+		}
+		if err := fr.AddNumeric(c.Name, values); err != nil {
+			return nil, err
+		}
+	}
+	for _, f := range s.factors {
+		codes := make([]int32, len(points))
+		for i, p := range points {
+			level, _ := p[f.Name].(string)
+			k := slices.Index(f.Levels, level)
+			if k < 0 {
+				return nil, fmt.Errorf("no row of the model has %s = %q: %s", f.Name, level, frame.Choices(level, f.Levels))
+			}
+			codes[i] = int32(k)
+		}
+		if err := fr.AddFactor(f.Name, codes, slices.Clone(f.Levels)); err != nil {
+			return nil, err
+		}
+	}
+	return fr, nil
 }
 
 // linear is a sum of marginal means with weights.
