@@ -87,7 +87,7 @@ func newCrossed(q *problem) *crossed {
 		}
 	}
 	x.a = blockGram(q.n, one)
-	x.b1, x.cross = crossProducts(q, one)
+	x.b1, x.cross = crossProducts(q, one, nil)
 	x.b2 = make([]float64, x.q2*x.w)
 	for f, fac := range q.factors {
 		if f == x.first {

@@ -2,7 +2,10 @@ package lmm
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math"
+
+	"github.com/seed-4012077a/flow/sdk/dense"
 )
 
 // oneFactor is the kernel of a model with one grouping factor. V is then block
@@ -11,91 +14,100 @@ import (
 //	Omega = Lambda'A Lambda + I,  M = Lambda Omega^-1 Lambda',  W = I - AM
 //	log|V_g| = log|Omega|
 //	[X y]'V^-1[X y] = [X y]'[X y] - sum_g B_g' M B_g
-//	Z_g'V^-1 Z_g = WA = D,   Z_g'V^-1[X y] = W B_g
+//	Z_g'V^-1 Z_g = WA = D,   Z_g'V^-1[X y] = W B_g = U_g
 //
 // (Woodbury). M, W and D depend on the level by A alone. Levels with the same
-// A form a cell; all that is needed of them is linear in the outer products
-// B_g[a,:]'B_g[b,:], a <= b, whose sums are made once. So one evaluation costs
-// as much as there are cells, not levels and not rows.
+// A form a cell; all that is needed of them is linear in the products
+// B_g[a,:]'B_g[b,:], whose sums T[a,b] are made once. So one evaluation costs
+// as much as there are cells, not levels and not rows. Cells of few levels, as
+// weights that differ between levels make them, have no sums: their B_g are
+// worked on together, by matrix products.
 type oneFactor struct {
 	k, p, w int
 	f       *factor
-	cells   []cell
-	cellOf  []int32
-	b       []float64 // levels x k x w
+	cells   []cell    // those with sums first
+	cellOf  []int32   // of each level
+	slot    []int32   // place of each level among the b, cell by cell
+	b       []float64 // levels x k x w, in order of slots
+	single  int       // first slot of the cells without sums
 	cross   []float64 // w x w: [X y]'[X y]
-	lambda  []float64
+
+	// Left by decompose, or made on demand (nil) until the next one.
+	u      []float64 // U_g of the slots from single on
+	f2     []float64 // F[a,b] = sum_g U_g[a,:]'U_g[b,:], kw x kw
+	lambda []float64
 }
 
 // cell is the set of levels with one Z'Z.
 type cell struct {
-	a      []float64 // k x k
-	levels []int32
-	// gram holds, where there are more levels than a few, the sums of
-	// B_g[a,:]'B_g[b,:]: (a,b) with a <= b in row-major order, w x w each.
-	gram []float64
-	m    []float64 // M, W, D at the last decompose
-	wm   []float64
-	d    []float64
+	a            []float64 // k x k
+	first, count int       // slots
+	gram         []float64 // T, kw x kw, or nil
+	m, wm, d     []float64 // M, W, D at the last decompose, k x k
 }
 
 func newOneFactor(q *problem) *oneFactor {
 	f := q.factors[0]
 	o := &oneFactor{k: f.k, p: q.p, w: q.w, f: f}
-	o.b, o.cross = crossProducts(q, f)
-	a := blockGram(q.n, f)
-	o.group(a)
-	for i := range o.cells {
-		c := &o.cells[i]
-		if len(c.levels) > f.k {
-			c.gram = make([]float64, f.k*(f.k+1)/2*q.w*q.w)
-			for _, g := range c.levels {
-				o.addGram(c, g)
-			}
-		}
-	}
+	o.group(blockGram(q.n, f))
+	o.sum(q)
 	return o
 }
 
-// crossProducts are B_g = Z_g'[X y] of every level and [X y]'[X y].
-func crossProducts(q *problem, f *factor) (b, cross []float64) {
+// sum makes the cross-products.
+func (o *oneFactor) sum(q *problem) {
+	o.b, o.cross = crossProducts(q, o.f, o.slot)
+	kw := o.k * o.w
+	for i := range o.cells {
+		c := &o.cells[i]
+		if c.gram = nil; c.first >= o.single {
+			continue
+		}
+		c.gram = make([]float64, kw*kw)
+		syrk(1, o.b[c.first*kw:(c.first+c.count)*kw], kw, c.gram)
+		mirror(c.gram, kw)
+	}
+}
+
+// syrk adds alpha a'a to the lower triangle of c, for a of m columns.
+func syrk(alpha float64, a []float64, m int, c []float64) {
+	if len(a) == 0 {
+		return
+	}
+	// The sizes are right by construction, the only error there is.
+	_ = dense.Syrk(true, alpha, dense.Matrix{Rows: len(a) / m, Cols: m, Data: a, Stride: m}, dense.Matrix{Rows: m, Cols: m, Data: c, Stride: m})
+}
+
+// crossProducts are B_g = Z_g'[X y] of every level, at its slot (nil: its
+// number), and [X y]'[X y].
+func crossProducts(q *problem, f *factor, slot []int32) (b, cross []float64) {
 	k, w := f.k, q.w
 	b = make([]float64, len(f.levels)*k*w)
 	cross = make([]float64, w*w)
 	for i := 0; i < q.n; i++ {
 		row := q.xy[i*w : i*w+w]
-		bg := b[int(f.index[i])*k*w:]
-		for c, z := range f.z[i*k : i*k+k] {
-			axpy(z, row, bg[c*w:c*w+w])
+		g := int(f.index[i])
+		if slot != nil {
+			g = int(slot[g])
+		}
+		bg := b[g*k*w : (g+1)*k*w]
+		z := f.z[i*k : i*k+k]
+		if k == 2 { // one pass over the row
+			z0, z1 := z[0], z[1]
+			b0, b1 := bg[:len(row)], bg[w:w+len(row)]
+			for c, v := range row {
+				b0[c] += z0 * v
+				b1[c] += z1 * v
+			}
+			continue
+		}
+		for c, v := range z {
+			axpy(v, row, bg[c*w:c*w+w])
 		}
 	}
-	crossLower(cross, q.xy, q.n, w)
+	syrk(1, q.xy, w, cross)
 	mirror(cross, w)
 	return b, cross
-}
-
-// crossLower adds the lower triangle of xy'xy to out, four rows at a time as
-// one row has too little to do for each sum that is loaded and stored.
-func crossLower(out, xy []float64, n, w int) {
-	i := 0
-	for ; i+4 <= n; i += 4 {
-		r0, r1 := xy[i*w:i*w+w], xy[(i+1)*w:(i+1)*w+w]
-		r2, r3 := xy[(i+2)*w:(i+2)*w+w], xy[(i+3)*w:(i+3)*w+w]
-		for r := 0; r < w; r++ {
-			v0, v1, v2, v3 := r0[r], r1[r], r2[r], r3[r]
-			o := out[r*w : r*w+r+1]
-			s0, s1, s2, s3 := r0[:len(o)], r1[:len(o)], r2[:len(o)], r3[:len(o)]
-			for c := range o {
-				o[c] += (v0*s0[c] + v1*s1[c]) + (v2*s2[c] + v3*s3[c])
-			}
-		}
-	}
-	for ; i < n; i++ {
-		row := xy[i*w : i*w+w]
-		for r, v := range row {
-			axpy(v, row[:r+1], out[r*w:r*w+r+1])
-		}
-	}
 }
 
 // blockGram is Z_g'Z_g of every level: levels x k x k.
@@ -117,13 +129,15 @@ func blockGram(n int, f *factor) []float64 {
 	return a
 }
 
-// group makes the cells, in order of their first level.
+// group makes the cells: in order of their first level, those large enough for
+// sums before the others.
 func (o *oneFactor) group(a []float64) {
-	k := o.k
+	k, levels := o.k, len(o.f.levels)
 	seen := make(map[string]int32)
 	key := make([]byte, 0, 8*k*k)
-	o.cellOf = make([]int32, len(o.f.levels))
-	for g := range o.f.levels {
+	var cells []cell
+	of := make([]int32, levels)
+	for g := 0; g < levels; g++ {
 		ag := a[g*k*k : (g+1)*k*k]
 		key = key[:0]
 		for _, v := range ag {
@@ -131,12 +145,35 @@ func (o *oneFactor) group(a []float64) {
 		}
 		at, ok := seen[string(key)]
 		if !ok {
-			at = int32(len(o.cells))
+			at = int32(len(cells))
 			seen[string(key)] = at
-			o.cells = append(o.cells, cell{a: ag})
+			cells = append(cells, cell{a: ag})
 		}
-		o.cells[at].levels = append(o.cells[at].levels, int32(g))
+		cells[at].count++
+		of[g] = at
+	}
+	place := make([]int32, len(cells)) // old number -> new
+	first := 0
+	for _, large := range []bool{true, false} {
+		for i, c := range cells {
+			if (c.count > k) == large {
+				place[i] = int32(len(o.cells))
+				c.first = first
+				first += c.count
+				o.cells = append(o.cells, c)
+			}
+		}
+		if large {
+			o.single = first
+		}
+	}
+	o.cellOf, o.slot = make([]int32, levels), make([]int32, levels)
+	next := make([]int32, len(cells))
+	for g, at := range of {
+		at = place[at]
 		o.cellOf[g] = at
+		o.slot[g] = int32(o.cells[at].first) + next[at]
+		next[at]++
 	}
 	o.place()
 }
@@ -151,147 +188,66 @@ func (o *oneFactor) place() {
 	}
 }
 
-func (o *oneFactor) level(g int32) []float64 {
+// at is B_g of a slot.
+func (o *oneFactor) at(slot int) []float64 {
 	n := o.k * o.w
-	return o.b[int(g)*n : int(g)*n+n]
+	return o.b[slot*n : (slot+1)*n]
 }
 
-func (o *oneFactor) addGram(c *cell, g int32) {
-	w, at := o.w, 0
-	bg := o.level(g)
-	for i := 0; i < o.k; i++ {
-		for j := i; j < o.k; j++ {
-			t := c.gram[at : at+w*w]
-			bj := bg[j*w : j*w+w]
-			for r, v := range bg[i*w : i*w+w] {
-				axpy(v, bj, t[r*w:r*w+w])
-			}
-			at += w * w
-		}
-	}
-}
-
-// bilinear is sum_g B_g[i,:p] C B_g[j,:p]' for a symmetric C: k x k.
-func (o *oneFactor) bilinear(c *cell, cc, out, tmp []float64) {
-	k, p, w := o.k, o.p, o.w
-	for i := range out {
-		out[i] = 0
-	}
-	if c.gram != nil {
-		at := 0
-		for i := 0; i < k; i++ {
-			for j := i; j < k; j++ {
-				s := 0.0
-				for r := 0; r < p; r++ {
-					s += dot(cc[r*p:r*p+p], c.gram[at+r*w:])
-				}
-				out[i*k+j], out[j*k+i] = s, s
-				at += w * w
-			}
-		}
-		return
-	}
-	for _, g := range c.levels {
-		bg := o.level(g)
-		for i := 0; i < k; i++ {
-			bi := bg[i*w : i*w+p]
-			for r := range bi {
-				tmp[r] = dot(cc[r*p:r*p+p], bi)
-			}
-			for j := 0; j <= i; j++ {
-				out[i*k+j] += dot(tmp[:p], bg[j*w:])
-			}
-		}
-	}
-	mirror(out, k)
-}
-
-// square is sum_g (B_g b)(B_g b)': k x k.
-func (o *oneFactor) square(c *cell, b, out, tmp []float64) {
-	k, w := o.k, o.w
-	for i := range out {
-		out[i] = 0
-	}
-	if c.gram != nil {
-		at := 0
-		for i := 0; i < k; i++ {
-			for j := i; j < k; j++ {
-				s := quadratic(b, c.gram[at:at+w*w], b)
-				out[i*k+j], out[j*k+i] = s, s
-				at += w * w
-			}
-		}
-		return
-	}
-	for _, g := range c.levels {
-		bg := o.level(g)
-		for i := 0; i < k; i++ {
-			tmp[i] = dot(b, bg[i*w:])
-			for j := 0; j <= i; j++ {
-				out[i*k+j] += tmp[i] * tmp[j]
-			}
-		}
-	}
-	mirror(out, k)
-}
-
-// outer adds v sum_g B_g' S B_g to the w x w matrix out, for any k x k S.
-func (o *oneFactor) outer(c *cell, v float64, s, out, tmp []float64) {
-	k, w := o.k, o.w
-	if c.gram != nil {
-		at := 0
-		for i := 0; i < k; i++ {
-			for j := i; j < k; j++ {
-				t := c.gram[at : at+w*w]
-				at += w * w
-				axpy(v*s[i*k+j], t, out)
-				if u := v * s[j*k+i]; i != j && u != 0 {
-					for r := 0; r < w; r++ {
-						for q := 0; q < w; q++ {
-							out[r*w+q] += u * t[q*w+r]
-						}
-					}
-				}
-			}
-		}
-		return
-	}
-	for _, g := range c.levels {
-		bg := o.level(g)
-		for i := 0; i < k; i++ {
-			row := tmp[:w]
-			for r := range row {
-				row[r] = 0
-			}
-			for j := 0; j < k; j++ {
-				axpy(v*s[i*k+j], bg[j*w:j*w+w], row)
-			}
-			for r, u := range bg[i*w : i*w+w] {
-				axpy(u, row, out[r*w:r*w+w])
-			}
-		}
-	}
-}
+// chunk is how many rows are gathered for a matrix product.
+const chunk = 1024
 
 func (o *oneFactor) decompose(lambda [][]float64, r []float64) (float64, bool) {
 	k, w := o.k, o.w
 	o.lambda = append(o.lambda[:0], lambda[0]...)
+	o.u, o.f2 = nil, nil
 	copy(r, o.cross)
 	logDet := 0.0
-	tmp := make([]float64, 2*k*k+w)
+	tmp := make([]float64, 2*k*k)
+	y := tmp[k*k:] // L^-1 Lambda', M = Y'Y
+	var rows []float64
+	if o.single < len(o.slot) {
+		rows = make([]float64, 0, (chunk+k)*w)
+	}
 	for i := range o.cells {
 		c := &o.cells[i]
 		ld, ok := shrink(c.a, o.lambda, k, c.m, c.wm, c.d, tmp)
 		if !ok {
 			return 0, false
 		}
-		logDet += float64(len(c.levels)) * ld
-		o.outer(c, -1, c.m, r, tmp[2*k*k:])
+		logDet += float64(c.count) * ld
+		if c.gram != nil {
+			o.outer(c, -1, c.m, r)
+			continue
+		}
+		for s := c.first; s < c.first+c.count; s++ {
+			at := len(rows)
+			rows = rows[:at+k*w]
+			clear(rows[at:])
+			addTimes(rows[at:], y, o.at(s), k, w)
+			if len(rows) >= chunk*w {
+				syrk(-1, rows, w, r)
+				rows = rows[:0]
+			}
+		}
 	}
+	syrk(-1, rows, w, r)
+	mirror(r, w)
 	return logDet, true
 }
 
-// shrink computes log|Omega|, M, W and D of one block A; tmp has 2 k^2.
+// addTimes adds the k x m product ab of a k x k matrix to out.
+func addTimes(out, a, b []float64, k, m int) {
+	for i := 0; i < k; i++ {
+		row := out[i*m : (i+1)*m]
+		for j := 0; j < k; j++ {
+			axpy(a[i*k+j], b[j*m:(j+1)*m], row)
+		}
+	}
+}
+
+// shrink computes log|Omega|, M, W and D of one block A; tmp has 2 k^2, of
+// which the second half is L^-1 Lambda' afterwards, L L' = Omega.
 func shrink(a, lambda []float64, k int, m, w, d, tmp []float64) (float64, bool) {
 	om, y := tmp[:k*k], tmp[k*k:2*k*k]
 	multiply(y, a, lambda, k)
@@ -309,7 +265,7 @@ func shrink(a, lambda []float64, k int, m, w, d, tmp []float64) (float64, bool) 
 			y[i*k+j] = lambda[j*k+i]
 		}
 	}
-	forwardSolve(om, k, y, k) // L^-1 Lambda'
+	forwardSolve(om, k, y, k)
 	tMultiply(m, y, y, k)
 	multiply(w, a, m, k)
 	for i := range w {
@@ -334,52 +290,141 @@ func sandwich(out, w, s, tmp []float64, k int) {
 	multiplyT(out, tmp, w, k)
 }
 
-func (o *oneFactor) slopes(c, b []float64) ([]slope, error) {
-	k := o.k
-	kk := k * k
-	s := slope{make([]float64, kk), make([]float64, kk), make([]float64, kk)}
-	buf := make([]float64, 3*kk+o.w)
-	j, u, t, tmp := buf[:kk], buf[kk:2*kk], buf[2*kk:3*kk], buf[3*kk:]
-	for i := range o.cells {
-		ce := &o.cells[i]
-		axpy(float64(len(ce.levels)), ce.d, s.g)
-		o.bilinear(ce, c, j, tmp)
-		sandwich(u, ce.wm, j, t, k)
-		axpy(1, u, s.q)
-		o.square(ce, b, j, tmp)
-		sandwich(u, ce.wm, j, t, k)
-		axpy(1, u, s.h)
+// outer adds v sum_g B_g' S B_g to the w x w matrix out, for any k x k S.
+func (o *oneFactor) outer(c *cell, v float64, s, out []float64) {
+	k, w := o.k, o.w
+	for i := 0; i < k; i++ {
+		for j := 0; j < k; j++ {
+			if u := v * s[i*k+j]; u != 0 {
+				for r := 0; r < w; r++ {
+					at := (i*w+r)*k*w + j*w
+					axpy(u, c.gram[at:at+w], out[r*w:r*w+w])
+				}
+			}
+		}
 	}
+}
+
+// project makes U of the single levels and F of all.
+func (o *oneFactor) project() {
+	if o.f2 != nil {
+		return
+	}
+	k, w := o.k, o.w
+	kw := k * w
+	o.f2 = make([]float64, kw*kw)
+	o.u = make([]float64, (len(o.slot)-o.single)*kw)
+	t := make([]float64, kw*kw)
+	for i := range o.cells {
+		c := &o.cells[i]
+		if c.gram == nil {
+			for s := c.first; s < c.first+c.count; s++ {
+				addTimes(o.u[(s-o.single)*kw:(s-o.single+1)*kw], c.wm, o.at(s), k, w)
+			}
+			continue
+		}
+		clear(t)
+		addTimes(t, c.wm, c.gram, k, w*kw) // (W x I) T
+		for a := 0; a < k; a++ {           // ... (W x I)'
+			for r := 0; r < w; r++ {
+				row, src := o.f2[(a*w+r)*kw:(a*w+r+1)*kw], t[(a*w+r)*kw:(a*w+r+1)*kw]
+				for b := 0; b <= a; b++ {
+					for d := 0; d < k; d++ {
+						axpy(c.wm[b*k+d], src[d*w:(d+1)*w], row[b*w:(b+1)*w])
+					}
+				}
+			}
+		}
+	}
+	syrk(1, o.u, kw, o.f2)
+	mirror(o.f2, kw)
+}
+
+// blockTrace is tr(C F[a,b]) over the first p columns.
+func blockTrace(c, f []float64, a, b, p, w, kw int) float64 {
+	s := 0.0
+	for r := 0; r < p; r++ {
+		at := (a*w+r)*kw + b*w
+		s += dot(c[r*p:r*p+p], f[at:])
+	}
+	return s
+}
+
+// blockSquare is b'F[i,j]b.
+func blockSquare(b, f []float64, i, j, kw int) float64 {
+	w, s := len(b), 0.0
+	for r, v := range b {
+		s += v * dot(b, f[(i*w+r)*kw+j*w:])
+	}
+	return s
+}
+
+func (o *oneFactor) slopes(c, b []float64) ([]slope, error) {
+	o.project()
+	k, kw := o.k, o.k*o.w
+	s := slope{make([]float64, k*k), make([]float64, k*k), make([]float64, k*k)}
+	for i := range o.cells {
+		axpy(float64(o.cells[i].count), o.cells[i].d, s.g)
+	}
+	for i := 0; i < k; i++ {
+		for j := 0; j <= i; j++ {
+			s.q[i*k+j] = blockTrace(c, o.f2, i, j, o.p, o.w, kw)
+			s.h[i*k+j] = blockSquare(b, o.f2, i, j, kw)
+		}
+	}
+	mirror(s.q, k)
+	mirror(s.h, k)
 	return []slope{s}, nil
 }
 
 func (o *oneFactor) curvature(c, b []float64, dirs []direction, _ bool) (curvature, error) {
+	o.project()
 	k, w, nd := o.k, o.w, len(dirs)
-	kk := k * k
-	out := curvature{tt: make([]float64, nd*nd), tc: make([]float64, nd*nd), te: make([]float64, nd*nd)}
-	buf := make([]float64, (6+nd)*kk+w)
-	j, q, h, t, v, x, tmp := buf[:kk], buf[kk:2*kk], buf[2*kk:3*kk], buf[3*kk:4*kk], buf[4*kk:5*kk], buf[5*kk:6*kk], buf[(6+nd)*kk:]
-	sd := buf[6*kk : (6+nd)*kk]
-	out.m = o.firstMoments(dirs)
+	kk, kw := k*k, k*w
+	out := curvature{tt: make([]float64, nd*nd), tc: make([]float64, nd*nd), te: make([]float64, nd*nd), m: o.firstMoments(dirs)}
+	uc, err := o.timesC(c)
+	if err != nil {
+		return out, err
+	}
+	buf := make([]float64, (6+nd)*kk+k)
+	j, q, h, t, v, x := buf[:kk], buf[kk:2*kk], buf[2*kk:3*kk], buf[3*kk:4*kk], buf[4*kk:5*kk], buf[5*kk:6*kk]
+	sd, e := buf[6*kk:(6+nd)*kk], buf[(6+nd)*kk:]
 	for i := range o.cells {
 		ce := &o.cells[i]
-		m := float64(len(ce.levels))
-		o.bilinear(ce, c, j, tmp)
-		sandwich(q, ce.wm, j, t, k)
-		o.square(ce, b, j, tmp)
-		sandwich(h, ce.wm, j, t, k)
+		if ce.gram != nil {
+			for r := 0; r < k; r++ {
+				for s := 0; s <= r; s++ {
+					j[r*k+s] = blockTrace(c, ce.gram, r, s, o.p, w, kw)
+					x[r*k+s] = blockSquare(b, ce.gram, r, s, kw)
+				}
+			}
+			mirror(j, k)
+			mirror(x, k)
+			sandwich(q, ce.wm, j, t, k)
+			sandwich(h, ce.wm, x, t, k)
+		} else {
+			clear(q)
+			clear(h)
+			for s := ce.first - o.single; s < ce.first-o.single+ce.count; s++ {
+				u := o.u[s*kw : (s+1)*kw]
+				for r := 0; r < k; r++ {
+					e[r] = dot(b, u[r*w:])
+					for s2 := 0; s2 <= r; s2++ {
+						q[r*k+s2] += dot(uc[(s*k+r)*o.p:(s*k+r+1)*o.p], u[s2*w:])
+						h[r*k+s2] += e[r] * e[s2]
+					}
+				}
+			}
+			mirror(q, k)
+			mirror(h, k)
+		}
 		for d := range dirs {
 			multiply(sd[d*kk:(d+1)*kk], dirs[d].s, ce.d, k) // S_i D
 		}
 		for d := range dirs {
 			for e := 0; e <= d; e++ {
 				multiply(v, sd[d*kk:(d+1)*kk], dirs[e].s, k) // S_i D S_j
-				multiply(x, v, ce.d, k)
-				tr := 0.0
-				for r := 0; r < k; r++ {
-					tr += x[r*k+r]
-				}
-				out.tt[d*nd+e] += m * tr
+				out.tt[d*nd+e] += float64(ce.count) * traceProduct(sd[d*kk:(d+1)*kk], sd[e*kk:(e+1)*kk], k)
 				out.tc[d*nd+e] += traceProduct(v, q, k)
 				out.te[d*nd+e] += traceProduct(v, h, k)
 			}
@@ -391,19 +436,31 @@ func (o *oneFactor) curvature(c, b []float64, dirs []direction, _ bool) (curvatu
 	return out, nil
 }
 
-// firstMoments are M_i = sum_g B_g' W'S_i W B_g.
+// timesC is U_X C of the single levels, rows of p.
+func (o *oneFactor) timesC(c []float64) ([]float64, error) {
+	rows := len(o.u) / o.w
+	out := make([]float64, rows*o.p)
+	if rows == 0 || o.p == 0 {
+		return out, nil
+	}
+	u := dense.Matrix{Rows: rows, Cols: o.p, Data: o.u, Stride: o.w}
+	cm := dense.Matrix{Rows: o.p, Cols: o.p, Data: c, Stride: o.p}
+	if err := dense.Gemm(false, false, 1, u, cm, dense.Matrix{Rows: rows, Cols: o.p, Data: out, Stride: o.p}); err != nil {
+		return nil, fmt.Errorf("the products of %d levels: %w", len(o.slot)-o.single, err)
+	}
+	return out, nil
+}
+
+// firstMoments are M_i = sum_g U_g' S_i U_g = sum_ab S_i[a,b] F[a,b].
 func (o *oneFactor) firstMoments(dirs []direction) [][]float64 {
+	o.project()
 	k, w := o.k, o.w
-	buf := make([]float64, 2*k*k+w)
-	s, t, tmp := buf[:k*k], buf[k*k:2*k*k], buf[2*k*k:]
+	all := cell{gram: o.f2}
 	out := make([][]float64, len(dirs))
 	for d := range dirs {
 		out[d] = make([]float64, w*w)
-		for i := range o.cells {
-			ce := &o.cells[i]
-			multiply(t, dirs[d].s, ce.wm, k)
-			tMultiply(s, ce.wm, t, k)
-			o.outer(ce, 1, s, out[d], tmp)
+		if k > 0 {
+			o.outer(&all, 1, dirs[d].s, out[d])
 		}
 	}
 	return out
@@ -413,29 +470,96 @@ func (o *oneFactor) moments(dirs []direction) (moments, error) {
 	k, w, nd := o.k, o.w, len(dirs)
 	kk := k * k
 	mo := moments{t: make([]float64, nd), tt: make([]float64, nd*nd), m: o.firstMoments(dirs), n: make([][][]float64, nd)}
-	buf := make([]float64, 4*kk+w)
-	sd, v, t, s, tmp := buf[:kk], buf[kk:2*kk], buf[2*kk:3*kk], buf[3*kk:4*kk], buf[4*kk:]
+	buf := make([]float64, (3+nd)*kk)
+	v, t, s, sd := buf[:kk], buf[kk:2*kk], buf[2*kk:3*kk], buf[3*kk:]
 	for d := range dirs {
 		mo.n[d] = make([][]float64, nd-d)
 		for e := range mo.n[d] {
 			mo.n[d][e] = make([]float64, w*w)
 		}
-		for i := range o.cells {
-			ce := &o.cells[i]
-			m := float64(len(ce.levels))
+	}
+	for i := range o.cells {
+		ce := &o.cells[i]
+		m := float64(ce.count)
+		for d := range dirs {
 			mo.t[d] += m * traceProduct(dirs[d].s, ce.d, k)
-			multiply(sd, dirs[d].s, ce.d, k)
+			multiply(sd[d*kk:(d+1)*kk], dirs[d].s, ce.d, k)
+		}
+		for d := range dirs {
 			for e := d; e < nd; e++ {
-				multiply(v, sd, dirs[e].s, k)
-				mo.tt[e*nd+d] += m * traceProduct(v, ce.d, k)
+				mo.tt[e*nd+d] += m * traceProduct(sd[d*kk:(d+1)*kk], sd[e*kk:(e+1)*kk], k)
+				if ce.gram == nil {
+					continue
+				}
+				multiply(v, sd[d*kk:(d+1)*kk], dirs[e].s, k)
 				multiply(t, v, ce.wm, k)
 				tMultiply(s, ce.wm, t, k)
-				o.outer(ce, 1, s, mo.n[d][e-d], tmp)
+				o.outer(ce, 1, s, mo.n[d][e-d])
 			}
 		}
 	}
 	mirror(mo.tt, nd)
-	return mo, nil
+	return mo, o.singleMoments(dirs, &mo)
+}
+
+// singleMoments adds N_ij of the levels without sums: with the rows D S_i U_g
+// of all directions beside each other, and the rows S_j U_g, it is one matrix
+// product.
+func (o *oneFactor) singleMoments(dirs []direction, mo *moments) error {
+	k, w, nd := o.k, o.w, len(dirs)
+	kw, wide := k*w, nd*w
+	if len(o.u) == 0 {
+		return nil
+	}
+	left, right, sum := make([]float64, 0, (chunk+k)*wide), make([]float64, 0, (chunk+k)*wide), make([]float64, wide*wide)
+	flush := func() error {
+		n := len(left) / wide
+		err := dense.Gemm(true, false, 1, dense.Matrix{Rows: n, Cols: wide, Data: left, Stride: wide},
+			dense.Matrix{Rows: n, Cols: wide, Data: right, Stride: wide}, dense.Matrix{Rows: wide, Cols: wide, Data: sum, Stride: wide})
+		left, right = left[:0], right[:0]
+		if err != nil {
+			return fmt.Errorf("the products of %d levels: %w", len(o.slot)-o.single, err)
+		}
+		return nil
+	}
+	su, dsu := make([]float64, kw), make([]float64, kw)
+	for i := range o.cells {
+		ce := &o.cells[i]
+		if ce.gram != nil {
+			continue
+		}
+		for s := ce.first - o.single; s < ce.first-o.single+ce.count; s++ {
+			at := len(left)
+			left, right = left[:at+k*wide], right[:at+k*wide]
+			for d := range dirs {
+				clear(su)
+				clear(dsu)
+				addTimes(su, dirs[d].s, o.u[s*kw:(s+1)*kw], k, w)
+				addTimes(dsu, ce.d, su, k, w)
+				for r := 0; r < k; r++ {
+					copy(right[at+r*wide+d*w:], su[r*w:(r+1)*w])
+					copy(left[at+r*wide+d*w:], dsu[r*w:(r+1)*w])
+				}
+			}
+			if len(left) >= chunk*wide {
+				if err := flush(); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	if err := flush(); err != nil {
+		return err
+	}
+	for d := range dirs {
+		for e := d; e < nd; e++ {
+			for r := 0; r < w; r++ {
+				at := (d*w+r)*wide + e*w
+				axpy(1, sum[at:at+w], mo.n[d][e-d][r*w:(r+1)*w])
+			}
+		}
+	}
+	return nil
 }
 
 func (o *oneFactor) modes(b []float64) ([][]float64, error) {
@@ -443,7 +567,7 @@ func (o *oneFactor) modes(b []float64) ([][]float64, error) {
 	out := make([]float64, len(o.f.levels)*k)
 	tmp := make([]float64, k)
 	for g := range o.f.levels {
-		bg := o.level(int32(g))
+		bg := o.at(int(o.slot[g]))
 		for i := range tmp {
 			tmp[i] = dot(b, bg[i*w:])
 		}
@@ -459,67 +583,13 @@ func (o *oneFactor) spread(_, level int) ([]float64, error) {
 	return append([]float64(nil), o.cells[o.cellOf[level]].m...), nil
 }
 
-// respond makes the sums that hold y again and shares the rest.
+// respond shares the cells and makes the cross-products again.
 func (o *oneFactor) respond(q *problem) kernel {
-	k, p, w := o.k, o.p, o.w
 	n := *o
 	n.f = q.factors[0]
-	n.lambda = nil
-	n.b = append([]float64(nil), o.b...)
-	for g := range n.f.levels {
-		for i := 0; i < k; i++ {
-			n.b[(g*k+i)*w+p] = 0
-		}
-	}
-	n.cross = append([]float64(nil), o.cross...)
-	last := n.cross[p*w : p*w+w]
-	for i := range last {
-		last[i] = 0
-	}
-	for i := 0; i < q.n; i++ {
-		row := q.xy[i*w : i*w+w]
-		y := row[p]
-		bg := n.b[int(n.f.index[i])*k*w:]
-		for c, z := range n.f.z[i*k : i*k+k] {
-			bg[c*w+p] += z * y
-		}
-		axpy(y, row, last)
-	}
-	for i := 0; i < p; i++ {
-		n.cross[i*w+p] = last[i]
-	}
+	n.lambda, n.u, n.f2 = nil, nil, nil
 	n.cells = append([]cell(nil), o.cells...)
-	for i := range n.cells {
-		n.cells[i].gram = n.regram(&n.cells[i])
-	}
+	n.sum(q)
 	n.place()
 	return &n
-}
-
-// regram copies a cell's sums with the row and column of y made anew.
-func (o *oneFactor) regram(c *cell) []float64 {
-	if c.gram == nil {
-		return nil
-	}
-	k, p, w := o.k, o.p, o.w
-	out := append([]float64(nil), c.gram...)
-	at := 0
-	for i := 0; i < k; i++ {
-		for j := i; j < k; j++ {
-			t := out[at : at+w*w]
-			at += w * w
-			for r := 0; r < w; r++ {
-				t[r*w+p], t[p*w+r] = 0, 0
-			}
-			for _, g := range c.levels {
-				bg := o.level(g)
-				bi, bj := bg[i*w:i*w+w], bg[j*w:j*w+w]
-				axpy(bi[p], bj, t[p*w:p*w+w])
-				for r := 0; r < p; r++ {
-					t[r*w+p] += bi[r] * bj[p]
-				}
-			}
-		}
-	}
-	return out
 }
