@@ -143,6 +143,19 @@ func BenchmarkBuildStrings(b *testing.B) {
 	}
 }
 
+// BenchmarkStart makes an instance that has run nothing, and closes it: what a
+// source's or a table operator's task costs at least.
+func BenchmarkStart(b *testing.B) {
+	p := load(b, Config{})
+	for b.Loop() {
+		in, err := newInstance(context.Background(), p)
+		if err != nil {
+			b.Fatal(err)
+		}
+		in.close(context.Background())
+	}
+}
+
 // BenchmarkMap sends 10,027,008 rows of (int64, float64) through operators
 // that do nothing: by handing columns on, and by copying value by value.
 func BenchmarkMap(b *testing.B) {

@@ -1,14 +1,17 @@
 package meter
 
-import "slices"
+import (
+	"slices"
+	"sort"
+)
 
 // Go's linker leaves out every few zeros and so makes tens of thousands of
 // data segments of some 20 bytes, which take longer to set up than an
 // instance's memory takes to fill. So segments that follow each other are
 // joined, with the zeros between them written out.
 const (
-	maxGap    = 64 // zeros that are written out to join two segments
-	maxBlocks = 8  // blocks of which the places are remembered
+	maxGap   = 64   // zeros that are written out to join two segments
+	maxSpans = 4096 // pieces of memory that are remembered as written
 )
 
 // data joins a module's data segments.
@@ -16,11 +19,11 @@ type data struct {
 	out      []byte
 	segments uint32 // in out
 
-	open   bool   // there is a run
-	from   uint64 // of the run: its address
-	run    []byte // and its bytes
-	blocks []span // memory that was written before, but for the last block
-	block  span   // the last block: segments of rising addresses, the run among them
+	open bool   // there is a run
+	from uint64 // of the run: its address
+	run  []byte // and its bytes
+
+	written []span // by the runs before: apart from each other, and in order
 }
 
 // span is the bytes [from, to) of memory.
@@ -29,29 +32,41 @@ type span struct{ from, to uint64 }
 // add takes the next segment.
 func (d *data) add(at uint32, bytes []byte) {
 	from := uint64(at)
-	to := from + uint64(len(bytes))
-	if from < d.block.to {
-		d.blocks = append(d.blocks, d.block)
-		d.block = span{}
-	}
-	if d.block.to == 0 {
-		d.block.from = from
-	}
 	if d.open && d.joins(from) {
 		d.run = append(append(d.run, make([]byte, from-d.from-uint64(len(d.run)))...), bytes...)
-	} else {
-		d.end()
-		d.open, d.from, d.run = true, from, append(d.run[:0], bytes...)
+		return
 	}
-	d.block.to = to
+	d.end()
+	d.open, d.from, d.run = true, from, append(d.run[:0], bytes...)
 }
 
 // joins says whether a segment at an address may become part of the run:
 // nothing was written to the gap before it, so that it holds zeros.
 func (d *data) joins(from uint64) bool {
 	end := d.from + uint64(len(d.run))
-	return from >= end && from-end <= maxGap && len(d.blocks) <= maxBlocks &&
-		!slices.ContainsFunc(d.blocks, func(b span) bool { return b.from < from && end < b.to })
+	if from < end || from-end > maxGap || len(d.written) > maxSpans {
+		return false
+	}
+	i := d.after(end)
+	return i == len(d.written) || d.written[i].from >= from
+}
+
+// after returns the place of the first written span that ends behind at.
+func (d *data) after(at uint64) int {
+	return sort.Search(len(d.written), func(i int) bool { return d.written[i].to > at })
+}
+
+// wrote remembers a span.
+func (d *data) wrote(s span) {
+	if s.from == s.to || len(d.written) > maxSpans {
+		return
+	}
+	i := d.after(s.from)
+	j := i
+	for ; j < len(d.written) && d.written[j].from < s.to; j++ {
+		s = span{min(s.from, d.written[j].from), max(s.to, d.written[j].to)}
+	}
+	d.written = slices.Replace(d.written, i, j, s)
 }
 
 // end writes the run.
@@ -61,6 +76,7 @@ func (d *data) end() {
 		d.out = append(appendU32(d.out, uint32(len(d.run))), d.run...)
 		d.segments++
 		d.open = false
+		d.wrote(span{d.from, d.from + uint64(len(d.run))})
 	}
 }
 

@@ -20,7 +20,7 @@
 package meter
 
 // Version changes whenever the rewritten bytes would.
-const Version = 3
+const Version = 4
 
 // Interval is how many steps lie between two ticks: some 50 microseconds of
 // short loops, and 3 to 10 milliseconds of nothing but copies. For so long a
