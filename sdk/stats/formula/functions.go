@@ -92,7 +92,7 @@ func checkFunction(text string, e *expr) error {
 		sort.Strings(names)
 		return &Error{text, e.pos, fmt.Sprintf("no function %s(): %s", e.text, frame.Choices(e.text, names))}
 	}
-	if len(e.args) < a.least || len(e.args) > a.most+len(a.tags) {
+	if len(e.args) < a.least || len(e.args) > max(a.most, 1+len(a.tags)) {
 		return &Error{text, e.pos, fmt.Sprintf("%s() takes %d argument(s), it has %d", e.text, a.most, len(e.args))}
 	}
 	for i, tag := range e.tags {
