@@ -8,7 +8,7 @@ PLUGINS  := $(patsubst plugins/%/main.go,%,$(wildcard plugins/*/main.go))
 NODES    := $(patsubst nodes/%/node.toml,%,$(wildcard nodes/*/node.toml))
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 # Everything that goes into a guest: a change rebuilds all plugins.
-GUEST    := $(shell find sdk/go sdk/abi plugins/internal -name '*.go' -not -name '*_test.go' 2>/dev/null) go.mod go.sum
+GUEST    := $(shell find sdk/go sdk/abi sdk/dense sdk/stats plugins/internal -name '*.go' -not -name '*_test.go' 2>/dev/null) go.mod go.sum
 
 .PHONY: run build plugins nodes test race vet fuzz crash test-python venv bench bench-full clean help FORCE
 
