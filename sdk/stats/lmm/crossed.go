@@ -340,6 +340,19 @@ func times(out, a, b []float64, k, m int) []float64 {
 // scale turns the lower triangle of a symmetric q2 x q2 matrix s into that of
 // L2' s L2 (transposed) or L2 s L2'. The blocks on the diagonal are filled.
 func (x *crossed) scale(s dense.Matrix, transposed bool) {
+	if len(x.block) == x.q2 { // every block is one number
+		l := make([]float64, x.q2)
+		for _, b := range x.block {
+			l[b.at] = x.lambda[b.factor][0]
+		}
+		for r, lr := range l {
+			row := s.Data[r*s.Stride : r*s.Stride+r+1]
+			for c, lc := range l[:len(row)] {
+				row[c] *= lr * lc
+			}
+		}
+		return
+	}
 	tmp := make([]float64, 64)
 	for _, b := range x.block {
 		for r := 0; r < b.k; r++ {

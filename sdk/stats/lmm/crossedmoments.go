@@ -6,22 +6,24 @@ import (
 	"github.com/seed-4012077a/flow/sdk/dense"
 )
 
-// Bounds on the exact traces tr(V^-1 V_i V^-1 V_j) of crossed factors, whose
-// cost grows with the square of the levels.
+// Bounds on the exact traces tr(V^-1 V_i V^-1 V_j) of crossed factors, in
+// multiplications.
 const (
 	smallWork = 3e7 // done at every step of the search
-	mostWork  = 4e10
-	mostRest  = 3000 // columns of Z2, of which four squares are held
+	mostWork  = 2e11
+	mostRest  = 3000 // columns of Z2, of which six squares are held
 )
 
 // traceWork is about the number of multiplications of exactTraces.
 func (x *crossed) traceWork() float64 {
-	k, q1, q2 := float64(x.k), float64(x.q1), float64(x.q2)
+	k, q2 := float64(x.k), float64(x.q2)
 	met := 0.0
 	for g := range x.meets {
-		met += float64(len(x.meets[g].cols))
+		m := float64(len(x.meets[g].cols))
+		met += m * m
 	}
-	return 2*q2*q2*q2 + met*k*(2*q2+q1*k) + q1*k*(q2+q1*k)*k*k
+	d := k * (k + 1) / 2
+	return (2+2*d)*q2*q2*q2 + (1+d)*k*met
 }
 
 func (x *crossed) curvature(c, b []float64, dirs []direction, exact bool) (curvature, error) {
@@ -128,89 +130,171 @@ func (x *crossed) timesA(f int, r []float64, m int) (t1, t2 []float64) {
 }
 
 // exactTraces are tr(V^-1 V_i V^-1 V_j) = sum over pairs of levels a of f and b
-// of h of tr(S_i D_ab S_j D_ab'), D = Z'V^-1 Z:
+// of h of tr(S_i D_ab S_j D_ab'), D = Z'V^-1 Z. With P = I - NS,
 //
-//	D11 = W A - W A12 N A21 W'      (block of levels g, h)
-//	D12 = W A12 (I - NS)
-//	D22 = S (I - NS)
+//	D11 = W A - W A12 N A21 W'
+//	D12 = W A12 P
+//	D22 = S P
+//
+// D11 and D12 have as many rows as there are random effects; by
+// B_i = A21 W' S_i W A12 their sums need matrices of Z2's columns only:
+//
+//	both of factor 1:  sum_g tr(S_i D S_j D) - tr(S_i D S_j E) - tr(S_i E S_j D)
+//	                   + tr(N B_i N B_j),  D = W_g A_g, E = (W A12 N A21 W')_gg
+//	i of factor 1:     sum over levels l of h of tr(S_j (P'B_i P)_ll)
 func (x *crossed) exactTraces(dirs []direction) ([]float64, error) {
 	if err := x.traces(); err != nil {
 		return nil, err
 	}
-	q2 := x.q2
+	q2, nd := x.q2, len(dirs)
 	s, n := dense.New(q2, q2), dense.New(q2, q2)
 	x.schur(s)
 	for i := 0; i < q2; i++ {
 		copy(n.Data[i*q2:i*q2+i+1], x.inv.Data[i*x.inv.Stride:i*x.inv.Stride+i+1])
 	}
+	mirror(s.Data, q2)
+	mirror(n.Data, q2)
+	p := dense.New(q2, q2)
 	for i := 0; i < q2; i++ {
-		for j := 0; j < i; j++ {
-			s.Data[j*q2+i], n.Data[j*q2+i] = s.Data[i*q2+j], n.Data[i*q2+j]
-		}
+		p.Data[i*q2+i] = 1
 	}
-	rest := dense.New(q2, q2)
-	for i := 0; i < q2; i++ {
-		rest.Data[i*q2+i] = 1
-	}
-	if err := dense.Gemm(false, false, -1, n, s, rest); err != nil {
-		return nil, err
+	if err := dense.Gemm(false, false, -1, n, s, p); err != nil {
+		return nil, fmt.Errorf("the traces of %d random effects: %w", q2, err)
 	}
 	d22 := dense.New(q2, q2)
-	if err := dense.Gemm(false, false, 1, s, rest, d22); err != nil {
-		return nil, err
+	if err := dense.Gemm(false, false, 1, s, p, d22); err != nil {
+		return nil, fmt.Errorf("the traces of %d random effects: %w", q2, err)
 	}
+	out := make([]float64, nd*nd)
+	x.restTraces(d22, dirs, out)
+	nb := make([][]float64, nd)
+	buf := s // S is not needed any more
+	for i := range dirs {
+		if dirs[i].factor != x.first {
+			continue
+		}
+		x.inward(dirs[i].s, buf)
+		q := dense.New(q2, q2)
+		clear(d22.Data)
+		err := dense.Gemm(false, false, 1, n, buf, q)
+		if err == nil {
+			err = dense.Gemm(false, false, 1, buf, p, d22)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("the traces of %d random effects: %w", q2, err)
+		}
+		nb[i] = q.Data
+		for j := range dirs {
+			if dirs[j].factor != x.first {
+				v := x.diagonalTrace(dirs[j], p.Data, d22.Data)
+				out[i*nd+j], out[j*nd+i] = v, v
+			}
+		}
+	}
+	x.firstTraces(dirs, nb, out)
+	return out, nil
+}
+
+// inward sets b = A21 W' S W A12, q2 x q2.
+func (x *crossed) inward(s []float64, b dense.Matrix) {
+	k, kk := x.k, x.k*x.k
+	clear(b.Data)
+	var v, sv []float64
+	for g := range x.meets {
+		me := &x.meets[g]
+		m := len(me.cols)
+		v = times(v, x.wm[g*kk:(g+1)*kk], me.vals, k, m)
+		sv = times(sv, s, v, k, m)
+		for i, ci := range me.cols {
+			row := b.Data[int(ci)*b.Stride : int(ci)*b.Stride+int(ci)+1]
+			for r := 0; r < k; r++ {
+				t, src := v[r*m+i], sv[r*m:r*m+i+1]
+				for j, cj := range me.cols[:i+1] {
+					row[cj] += t * src[j]
+				}
+			}
+		}
+	}
+	mirror(b.Data, x.q2)
+}
+
+// restTraces are those of pairs of directions of the factors that remain.
+func (x *crossed) restTraces(d22 dense.Matrix, dirs []direction, out []float64) {
+	nd := len(dirs)
 	t := newTensors(x.factors)
 	for _, bi := range x.block {
 		for _, bj := range x.block {
-			t.add(bi.factor, bj.factor, d22.Data[bi.at*q2+bj.at:], q2)
+			if bj.factor <= bi.factor {
+				t.add(bi.factor, bj.factor, d22.Data[bi.at*x.q2+bj.at:], x.q2)
+			}
 		}
 	}
-	x.firstTraces(t, n, rest)
-	return t.contract(dirs), nil
+	for i := range dirs {
+		for j := range dirs {
+			if dirs[i].factor != x.first && dirs[j].factor != x.first && dirs[j].factor <= dirs[i].factor {
+				v := t.contract(dirs[i], dirs[j])
+				out[i*nd+j], out[j*nd+i] = v, v
+			}
+		}
+	}
 }
 
-// firstTraces adds the blocks of D11 and D12.
-func (x *crossed) firstTraces(t *tensors, n, rest dense.Matrix) {
-	k, q2 := x.k, x.q2
-	kk := k * k
-	an, row := make([]float64, k*q2), make([]float64, k*q2)
-	var wan, wrow []float64
-	b, bw := make([]float64, kk), make([]float64, kk)
-	for g := range x.meets {
-		clear(an)
-		clear(row)
-		x.gatherFrom(an, g, n.Data, q2, 1)
-		x.gatherFrom(row, g, rest.Data, q2, 1)
-		wg := x.wm[g*kk : (g+1)*kk]
-		wan = times(wan, wg, an, k, q2)
-		wrow = times(wrow, wg, row, k, q2)
-		for _, bj := range x.block {
-			t.add(x.first, bj.factor, wrow[bj.at:], q2)
-		}
-		for h := range x.meets {
-			me := &x.meets[h]
-			m := len(me.cols)
+// diagonalTrace is sum_l tr(S (P'Y)_ll) over the levels l of the direction's
+// factor.
+func (x *crossed) diagonalTrace(d direction, p, y []float64) float64 {
+	k, q2, sum := x.factors[d.factor].k, x.q2, 0.0
+	lo := x.at[d.factor]
+	hi := lo + len(x.factors[d.factor].levels)*k
+	for a := 0; a < q2; a++ {
+		pa, ya := p[a*q2:(a+1)*q2], y[a*q2:(a+1)*q2]
+		for l := lo; l < hi; l += k {
 			for r := 0; r < k; r++ {
 				for c := 0; c < k; c++ {
-					v := 0.0
-					vals, src := me.vals[c*m:(c+1)*m], wan[r*q2:(r+1)*q2]
-					for i, col := range me.cols {
-						v -= src[col] * vals[i]
-					}
-					b[r*k+c] = v
+					sum += d.s[c*k+r] * pa[l+r] * ya[l+c]
 				}
 			}
-			multiplyT(bw, b, x.wm[h*kk:(h+1)*kk], k)
-			if h == g {
-				axpy(1, x.d[g*kk:(g+1)*kk], bw)
+		}
+	}
+	return sum
+}
+
+// firstTraces are those of pairs of directions of factor 1; nb are N B_i.
+func (x *crossed) firstTraces(dirs []direction, nb [][]float64, out []float64) {
+	k, kk, nd := x.k, x.k*x.k, len(dirs)
+	buf := make([]float64, 7*kk)
+	e, t, an, sd, se, sd2, se2 := buf[:kk], buf[kk:2*kk], buf[2*kk:3*kk], buf[3*kk:4*kk], buf[4*kk:5*kk], buf[5*kk:6*kk], buf[6*kk:]
+	for g := range x.meets {
+		d := x.d[g*kk : (g+1)*kk]
+		x.innerN(g, an)
+		sandwich(e, x.wm[g*kk:(g+1)*kk], an, t, k)
+		for i := range dirs {
+			if nb[i] == nil {
+				continue
 			}
-			t.add(x.first, x.first, bw, k)
+			multiply(sd, dirs[i].s, d, k)
+			multiply(se, dirs[i].s, e, k)
+			for j := 0; j <= i; j++ {
+				if nb[j] == nil {
+					continue
+				}
+				multiply(sd2, dirs[j].s, d, k)
+				multiply(se2, dirs[j].s, e, k)
+				out[i*nd+j] += traceProduct(sd, sd2, k) - traceProduct(sd, se2, k) - traceProduct(se, sd2, k)
+			}
+		}
+	}
+	for i := range dirs {
+		for j := 0; j <= i; j++ {
+			if nb[i] != nil && nb[j] != nil {
+				out[i*nd+j] += traceProduct(nb[i], nb[j], x.q2)
+				out[j*nd+i] = out[i*nd+j]
+			}
 		}
 	}
 }
 
-// tensors are sum_ab D_ab (x) D_ab for each pair of factors: element
-// [r,s,u,v] is the sum of D[r,s] D[u,v].
+// tensors are sum_ab D_ab (x) D_ab for pairs of factors: element [r,s,u,v] is
+// the sum of D[r,s] D[u,v].
 type tensors struct {
 	factors []*factor
 	sums    [][][]float64
@@ -219,8 +303,8 @@ type tensors struct {
 func newTensors(factors []*factor) *tensors {
 	t := &tensors{factors: factors, sums: make([][][]float64, len(factors))}
 	for f := range factors {
-		t.sums[f] = make([][]float64, len(factors))
-		for h := range factors {
+		t.sums[f] = make([][]float64, f+1)
+		for h := range t.sums[f] {
 			n := factors[f].k * factors[h].k
 			t.sums[f][h] = make([]float64, n*n)
 		}
@@ -246,43 +330,21 @@ func (t *tensors) add(f, h int, d []float64, stride int) {
 	}
 }
 
-// contract is sum S_i[u,r] D[r,s] S_j[s,v] D[u,v] for every pair of directions.
-// D_hf = D_fh', so only pairs that were added one way are looked up.
-func (t *tensors) contract(dirs []direction) []float64 {
-	nd := len(dirs)
-	out := make([]float64, nd*nd)
-	for i := range dirs {
-		for j := 0; j <= i; j++ {
-			a, b := dirs[i], dirs[j]
-			sum := t.sums[a.factor][b.factor]
-			if allZero(sum) {
-				a, b = b, a
-				sum = t.sums[a.factor][b.factor]
-			}
-			kf, kh := t.factors[a.factor].k, t.factors[b.factor].k
-			n, v := kf*kh, 0.0
-			for r := 0; r < kf; r++ {
-				for s := 0; s < kh; s++ {
-					for u := 0; u < kf; u++ {
-						for w := 0; w < kh; w++ {
-							v += a.s[u*kf+r] * b.s[s*kh+w] * sum[(r*kh+s)*n+u*kh+w]
-						}
-					}
+// contract is sum S_a[u,r] D[r,s] S_b[s,v] D[u,v].
+func (t *tensors) contract(a, b direction) float64 {
+	sum := t.sums[a.factor][b.factor]
+	kf, kh := t.factors[a.factor].k, t.factors[b.factor].k
+	n, v := kf*kh, 0.0
+	for r := 0; r < kf; r++ {
+		for s := 0; s < kh; s++ {
+			for u := 0; u < kf; u++ {
+				for w := 0; w < kh; w++ {
+					v += a.s[u*kf+r] * b.s[s*kh+w] * sum[(r*kh+s)*n+u*kh+w]
 				}
 			}
-			out[i*nd+j], out[j*nd+i] = v, v
 		}
 	}
-	return out
-}
-
-func allZero(v []float64) bool {
-	for _, x := range v {
-		if x != 0 {
-			return false
-		}
-	}
-	return true
+	return v
 }
 
 // respond makes the products that hold y again and shares the rest.
