@@ -43,7 +43,7 @@ func (s *Set) Estimates(o Report) ([]Result, error) {
 		return nil, fmt.Errorf("no correction %q: %s", o.Adjust, frame.Choices(o.Adjust, Adjustments()))
 	}
 	if method == "tukey" && !s.tukey {
-		return nil, fmt.Errorf("Tukey's correction is for all pairs of the means of a group: use Pairwise, or another correction (%s)", strings.Join(Adjustments(), ", "))
+		return nil, fmt.Errorf("the correction tukey is for all pairs of the means of a group: use Pairwise, or another correction (%s)", strings.Join(Adjustments(), ", "))
 	}
 	out := make([]Result, len(s.Rows))
 	for i, r := range s.Rows {
@@ -93,7 +93,7 @@ func (s *Set) adjust(out []Result, rows []int, method string, o Report) error {
 			continue
 		}
 		r.Adjusted = adjusted[i]
-		critical := math.NaN()
+		var critical float64
 		switch method {
 		case "tukey":
 			d, err := dist.NewStudentizedRange(float64(s.members), r.DF)

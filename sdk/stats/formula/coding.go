@@ -249,16 +249,15 @@ func learn(text string, e *expr, v *value, rows []int, o Options) (*variable, er
 		}
 	}
 	out.levels = used.Levels
-	if err := recode(text, out, v, nil, o); err != nil {
+	if err := recode(text, out, v, nil); err != nil {
 		return nil, err
 	}
 	return out, nil
 }
 
-// recode turns a value's codes into codes over the variable's levels. Rows in
-// need (all where nil) with a level that the variable lacks are an error,
-// unless need is nil, where they get -1.
-func recode(text string, own *variable, v *value, need []int, _ Options) error {
+// recode turns a value's codes into codes over the variable's levels. A level
+// that the variable lacks is an error in the rows of need and -1 elsewhere.
+func recode(text string, own *variable, v *value, need []int) error {
 	to := make([]int32, len(v.levels))
 	for i, l := range v.levels {
 		to[i] = int32(slices.Index(own.levels, l))
@@ -293,7 +292,7 @@ func (v *value) missing(mark []bool) {
 	}
 }
 
-// shared says whether a name is the expression itself or the only column it
+// called says whether a name is the expression itself or the only column it
 // reads, so that options may name either.
 func (e *expr) called(name string) bool {
 	if e.String() == name || e.op == opName && e.text == name {

@@ -70,13 +70,12 @@ func functions() map[string]arity {
 		"I": {1, 1, nil}, "factor": {1, 1, nil}, "as.factor": {1, 1, nil}, "as.numeric": {1, 1, nil},
 		"poly": {1, 2, []string{"degree", "raw"}}, "scale": {1, 3, []string{"center", "scale"}}, "center": {1, 1, nil},
 		"relevel": {1, 2, []string{"ref"}}, "pmin": {2, 2, nil}, "pmax": {2, 2, nil},
-		"ifelse": {3, 3, nil}, "is.na": {1, 1, nil}, "cbind": {2, 2, nil}, "offset": {1, 1, nil},
+		"ifelse": {3, 3, nil}, "cbind": {2, 2, nil}, "offset": {1, 1, nil},
 	}
 	for _, name := range []string{"log", "log2", "log10", "log1p", "exp", "expm1", "sqrt", "abs", "sign", "floor", "ceiling", "round", "trunc", "sin", "cos", "tan", "tanh"} {
 		m[name] = arity{1, 1, nil}
 	}
 	m["log"] = arity{1, 2, []string{"base"}}
-	delete(m, "is.na")
 	return m
 }
 

@@ -10,6 +10,9 @@ const (
 	maxLength = 1 << 16 // bytes of text
 	maxDepth  = 200     // nested parentheses, calls and operators
 	maxTerms  = 5000    // fixed terms after expansion
+	maxOrder  = 64      // variables of a term
+
+	maxProducts = 1 << 18 // terms multiplied on the way
 )
 
 type op uint8

@@ -70,6 +70,12 @@ func TestParseErrors(t *testing.T) {
 			t.Errorf("%.60s: no caret: %v", text, err)
 		}
 	}
+	many := strings.Join(letters(400), "\x00")
+	for sep, want := range map[string]string{":": "more than 64 variables", "/": "more than 64 variables", "*": "more than 5000 terms"} {
+		if _, err := formula.Parse("y ~ " + strings.ReplaceAll(many, "\x00", sep)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("400 columns joined by %q: %v, want %q", sep, err, want)
+		}
+	}
 	_, err := formula.Parse("größe ~ a +* b")
 	if want := "formula:1:12: expected a column, a function or \"(\", found \"*\"\n  größe ~ a +* b\n             ^"; err == nil || err.Error() != want {
 		t.Errorf("%v\nwant\n%s", err, want)

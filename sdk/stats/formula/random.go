@@ -319,7 +319,7 @@ func (ev *evaluator) again(c *coder) ([]*value, error) {
 			}
 		}
 		if own.factor {
-			if err := recode(ev.text, own, v, sequence(n), Options{}); err != nil {
+			if err := recode(ev.text, own, v, sequence(n)); err != nil {
 				return nil, err
 			}
 		}

@@ -1,6 +1,7 @@
 package formula
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 	"slices"
@@ -11,7 +12,13 @@ import (
 // product is a term before coding: the sorted indices of its variables.
 type product []int
 
-func (t product) key() string { return fmt.Sprint([]int(t)) }
+func (t product) key() string {
+	b := make([]byte, 0, 4*len(t))
+	for _, v := range t {
+		b = binary.AppendUvarint(b, uint64(v))
+	}
+	return string(b)
+}
 
 // cross is the term with the variables of both: a:a is a.
 func (t product) cross(u product) product {
@@ -30,6 +37,33 @@ func (t product) within(u product) bool {
 	return true
 }
 
+// terms are distinct products in the order in which they came. An expansion's
+// step owns the terms it is given and may add to them.
+type terms struct {
+	list []product
+	have map[string]bool
+}
+
+func (s *terms) add(t product) {
+	if s.have == nil {
+		s.have = map[string]bool{}
+	}
+	if k := t.key(); !s.have[k] {
+		s.have[k] = true
+		s.list = append(s.list, t)
+	}
+}
+
+func (s *terms) remove(gone func(product) bool) {
+	s.list = slices.DeleteFunc(s.list, func(t product) bool {
+		if !gone(t) {
+			return false
+		}
+		delete(s.have, t.key())
+		return true
+	})
+}
+
 // expansion is a formula's right side multiplied out.
 type expansion struct {
 	text      string
@@ -41,23 +75,24 @@ type expansion struct {
 	offsets   []*expr
 	bars      []*expr // the inside of random terms: opBinary "|" or "||"
 	dot       []string
+	work      int // products made, bounded
 }
 
 // expand multiplies out the right side of the formula. dot holds the columns
 // that "." stands for, nil while there is no frame.
 func (f *Formula) expand(dot []string) (*expansion, error) {
 	x := &expansion{text: f.text, index: map[string]int{}, intercept: true, dot: dot}
-	terms, err := x.sum(f.right, true)
+	all, err := x.sum(f.right, true)
 	if err != nil {
 		return nil, err
 	}
 	if f.response != nil { // a response on the right too is no predictor
 		if r, ok := x.index[f.response.String()]; ok {
-			terms = slices.DeleteFunc(terms, func(t product) bool { return len(t) == 1 && t[0] == r })
+			all.remove(func(t product) bool { return len(t) == 1 && t[0] == r })
 		}
 	}
-	sort.SliceStable(terms, func(i, j int) bool { return len(terms[i]) < len(terms[j]) })
-	x.terms = terms
+	sort.SliceStable(all.list, func(i, j int) bool { return len(all.list[i]) < len(all.list[j]) })
+	x.terms = all.list
 	return x, nil
 }
 
@@ -86,51 +121,57 @@ func (x *expansion) variable(e *expr) product {
 	return product{i}
 }
 
+// one is a single variable as terms.
+func (x *expansion) one(e *expr) *terms {
+	out := &terms{}
+	out.add(x.variable(e))
+	return out
+}
+
 // union adds to a the terms of b that it lacks.
-func (x *expansion) union(e *expr, a, b []product) ([]product, error) {
-	have := make(map[string]bool, len(a)+len(b))
-	out := make([]product, 0, len(a)+len(b))
-	for _, t := range append(slices.Clip(a), b...) {
-		if k := t.key(); !have[k] {
-			have[k] = true
-			out = append(out, t)
-		}
+func (x *expansion) union(e *expr, a, b *terms) (*terms, error) {
+	for _, t := range b.list {
+		a.add(t)
 	}
-	if len(out) > maxTerms {
+	if len(a.list) > maxTerms {
 		return nil, x.errorf(e, "the formula has more than %d terms", maxTerms)
 	}
-	return out, nil
+	return a, nil
 }
 
 // crossed multiplies two sets of terms.
-func (x *expansion) crossed(e *expr, a, b []product) ([]product, error) {
-	if len(a)*len(b) > 4*maxTerms {
-		return nil, x.errorf(e, "the formula has more than %d terms", maxTerms)
+func (x *expansion) crossed(e *expr, a, b *terms) (*terms, error) {
+	if x.work += len(a.list) * len(b.list); x.work > maxProducts {
+		return nil, x.errorf(e, "the formula has more than %d terms, or makes them in too many ways", maxTerms)
 	}
-	var out []product
-	for _, t := range a {
-		for _, u := range b {
-			out = append(out, t.cross(u))
+	out := &terms{}
+	for _, t := range a.list {
+		for _, u := range b.list {
+			both := t.cross(u)
+			if len(both) > maxOrder {
+				return nil, x.errorf(e, "a term has more than %d variables", maxOrder)
+			}
+			out.add(both)
 		}
 	}
-	return x.union(e, nil, out)
+	return x.union(e, &terms{}, out)
 }
 
 // sum expands an expression into terms. top says that it is part of the
 // outermost sum, where intercepts, offsets and random terms may stand.
-func (x *expansion) sum(e *expr, top bool) ([]product, error) {
+func (x *expansion) sum(e *expr, top bool) (*terms, error) {
 	switch e.op {
 	case opName:
 		if e.text == "." {
 			return x.others(e)
 		}
-		return []product{x.variable(e)}, nil
+		return x.one(e), nil
 	case opNumber:
 		if e.num != 0 && e.num != 1 {
 			return nil, x.errorf(e, "the number %s is no term: 1 is the intercept, 0 leaves it out; arithmetic stands in I(...)", e)
 		}
 		x.intercept, x.number = e.num == 1, e
-		return nil, nil
+		return &terms{}, nil
 	case opString:
 		return nil, x.errorf(e, "a string is no term: a column's name stands without quotes or in backquotes")
 	case opParen:
@@ -139,7 +180,7 @@ func (x *expansion) sum(e *expr, top bool) ([]product, error) {
 				return nil, x.errorf(e, "a random term is added to the others; it cannot be part of an interaction")
 			}
 			x.bars = append(x.bars, in)
-			return nil, nil
+			return &terms{}, nil
 		}
 		return x.sum(e.args[0], top)
 	case opCall:
@@ -151,29 +192,29 @@ func (x *expansion) sum(e *expr, top bool) ([]product, error) {
 				return nil, x.errorf(e, "offset takes one argument, it has %d", len(e.args))
 			}
 			x.offsets = append(x.offsets, e.args[0])
-			return nil, nil
+			return &terms{}, nil
 		}
 		if err := x.checkCall(e); err != nil {
 			return nil, err
 		}
-		return []product{x.variable(e)}, nil
+		return x.one(e), nil
 	case opUnary:
 		return x.signed(e)
 	}
 	return x.binary(e, top)
 }
 
-func (x *expansion) signed(e *expr) ([]product, error) {
+func (x *expansion) signed(e *expr) (*terms, error) {
 	switch {
 	case e.text == "+":
 		return x.sum(e.args[0], true)
 	case e.text == "-":
-		return x.minus(e, nil, e.args[0])
+		return x.minus(&terms{}, e.args[0])
 	}
 	return nil, x.errorf(e, "\"!\" has no meaning between terms: write I(!...)")
 }
 
-func (x *expansion) minus(e *expr, left []product, right *expr) ([]product, error) {
+func (x *expansion) minus(left *terms, right *expr) (*terms, error) {
 	intercept, number := x.intercept, x.number
 	x.number = nil
 	drop, err := x.sum(right, false)
@@ -186,14 +227,11 @@ func (x *expansion) minus(e *expr, left []product, right *expr) ([]product, erro
 	} else {
 		x.intercept, x.number = intercept, number
 	}
-	gone := map[string]bool{}
-	for _, t := range drop {
-		gone[t.key()] = true
-	}
-	return slices.DeleteFunc(left, func(t product) bool { return gone[t.key()] }), nil
+	left.remove(func(t product) bool { return drop.have[t.key()] })
+	return left, nil
 }
 
-func (x *expansion) binary(e *expr, top bool) ([]product, error) {
+func (x *expansion) binary(e *expr, top bool) (*terms, error) {
 	switch e.text {
 	case "|", "||":
 		return nil, x.errorf(e, "a random term stands in parentheses: (1 | group)")
@@ -208,7 +246,7 @@ func (x *expansion) binary(e *expr, top bool) ([]product, error) {
 	}
 	switch e.text {
 	case "-":
-		return x.minus(e, left, e.args[1])
+		return x.minus(left, e.args[1])
 	case "^":
 		return x.power(e, left)
 	}
@@ -232,10 +270,14 @@ func (x *expansion) binary(e *expr, top bool) ([]product, error) {
 		return x.union(e, left, both)
 	default: // a/b: b within every combination of a
 		all := product{}
-		for _, t := range left {
-			all = all.cross(t)
+		for _, t := range left.list {
+			if all = all.cross(t); len(all) > maxOrder {
+				return nil, x.errorf(e, "a term has more than %d variables", maxOrder)
+			}
 		}
-		inside, err := x.crossed(e, []product{all}, right)
+		outer := &terms{}
+		outer.add(all)
+		inside, err := x.crossed(e, outer, right)
 		if err != nil {
 			return nil, err
 		}
@@ -244,12 +286,15 @@ func (x *expansion) binary(e *expr, top bool) ([]product, error) {
 }
 
 // power is (a+b)^k: all products of up to k of the terms.
-func (x *expansion) power(e *expr, base []product) ([]product, error) {
+func (x *expansion) power(e *expr, base *terms) (*terms, error) {
 	k := e.args[1]
 	if k.op != opNumber || k.num < 1 || k.num != math.Trunc(k.num) {
 		return nil, x.errorf(k, "between terms \"^\" takes a whole number from 1; to square a column write I(%s)", e)
 	}
-	out := base
+	out := &terms{}
+	if _, err := x.union(e, out, base); err != nil {
+		return nil, err
+	}
 	for i := 1; i < int(min(k.num, float64(len(x.variables)+1))); i++ {
 		more, err := x.crossed(e, out, base)
 		if err != nil {
@@ -263,10 +308,10 @@ func (x *expansion) power(e *expr, base []product) ([]product, error) {
 }
 
 // others expands ".": every column that the left side does not use.
-func (x *expansion) others(e *expr) ([]product, error) {
-	out := make([]product, 0, len(x.dot))
+func (x *expansion) others(e *expr) (*terms, error) {
+	out := &terms{}
 	for _, name := range x.dot {
-		out = append(out, x.variable(&expr{op: opName, text: name, pos: e.pos}))
+		out.add(x.variable(&expr{op: opName, text: name, pos: e.pos}))
 	}
 	return out, nil
 }

@@ -86,7 +86,7 @@ func (ev *evaluator) eval(e *expr) (*value, error) {
 		return ev.name(e)
 	case opUnary:
 		if e.text == "!" {
-			in, err := ev.logical(e.args[0])
+			in, err := ev.numeric(e.args[0])
 			if err != nil {
 				return nil, err
 			}
@@ -145,8 +145,6 @@ func (ev *evaluator) numeric(e *expr) ([]float64, error) {
 	}
 	return out, nil
 }
-
-func (ev *evaluator) logical(e *expr) ([]float64, error) { return ev.numeric(e) }
 
 func mapped(in []float64, f func(float64) float64) *value {
 	out := make([]float64, len(in))
