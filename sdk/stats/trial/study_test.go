@@ -33,8 +33,6 @@ func released(t testing.TB) (*frame.Frame, string) {
 func readJSONL(t testing.TB, files []string) *frame.Frame {
 	t.Helper()
 	var rows []map[string]any
-	var names []string
-	known := map[string]bool{}
 	for _, file := range files {
 		f, err := os.Open(file)
 		if err != nil {
@@ -46,18 +44,25 @@ func readJSONL(t testing.TB, files []string) *frame.Frame {
 				t.Fatal(err)
 			}
 			row["file"] = filepath.Base(file)
-			for k := range row {
-				if !known[k] {
-					known[k] = true
-					names = append(names, k)
-				}
-			}
 			rows = append(rows, row)
 		}
 		f.Close()
 	}
+	return frameOf(t, rows)
+}
+
+// frameOf makes a frame of rows: numbers and booleans are numeric, and nil is
+// missing.
+func frameOf(t testing.TB, rows []map[string]any) *frame.Frame {
+	t.Helper()
+	names := map[string]bool{}
+	for _, row := range rows {
+		for k := range row {
+			names[k] = true
+		}
+	}
 	fr := frame.New(len(rows))
-	for _, k := range names {
+	for _, k := range sortedKeys(names) {
 		num, text, missing, numeric := make([]float64, len(rows)), make([]string, len(rows)), make([]bool, len(rows)), true
 		for i, row := range rows {
 			switch v := row[k].(type) {
