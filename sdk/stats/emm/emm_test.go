@@ -11,6 +11,7 @@ import (
 	"github.com/seed-4012077a/flow/sdk/stats/estimate"
 	"github.com/seed-4012077a/flow/sdk/stats/formula"
 	"github.com/seed-4012077a/flow/sdk/stats/frame"
+	"github.com/seed-4012077a/flow/sdk/stats/glm"
 	"github.com/seed-4012077a/flow/sdk/stats/ols"
 	"gonum.org/v1/gonum/mat"
 )
@@ -314,6 +315,19 @@ func TestResponseScale(t *testing.T) {
 	}
 	if _, err := pairs.Response(); err == nil {
 		t.Error("contrasts have no response")
+	}
+}
+
+// A fitted logistic model with its link gives what R's does.
+func TestResponseScaleOfGLM(t *testing.T) {
+	ref, fr := load(t)
+	d := design(t, fr, "I(y > 1.5) ~ x + f + z", formula.Options{})
+	m := must(glm.Fit(d, glm.Binomial(), glm.Options{}))(t)
+	f := means(t, emm.Linked(m, glm.Logit, "odds ratio"), emm.GridOptions{}, []string{"f"}, nil, emm.Equal)
+	ref.compare(t, "prob", f, emm.Report{}, true)
+	ref.compare(t, "odds", must(f.Contrast(emm.Pairwise()))(t), emm.Report{}, true)
+	if _, err := means(t, m, emm.GridOptions{}, []string{"f"}, nil, emm.Equal).ResponseEstimates(emm.Report{}); err == nil || !strings.Contains(err.Error(), "Linked") {
+		t.Error(err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/seed-4012077a/flow/sdk/stats/estimate"
 	"gonum.org/v1/gonum/floats"
 )
 
@@ -20,6 +21,32 @@ type Responder interface {
 type Ratioer interface {
 	Ratio() string
 }
+
+// Link is a link function seen from the linear predictor: mu(eta) and its
+// derivative. glm.Link is one.
+type Link interface {
+	Mu(eta float64) float64
+	Derivative(eta float64) float64
+}
+
+// Linked gives a model its link, so that means can be taken to the scale of the
+// response. ratio names what the exponential of a difference is ("odds ratio"
+// under the logit, "rate ratio" under the log), "" under other links.
+func Linked(m estimate.Linear, link Link, ratio string) estimate.Linear {
+	return linked{m, link, ratio}
+}
+
+type linked struct {
+	estimate.Linear
+	link  Link
+	ratio string
+}
+
+func (l linked) InverseLink(eta float64) (mu, derivative float64) {
+	return l.link.Mu(eta), l.link.Derivative(eta)
+}
+
+func (l linked) Ratio() string { return l.ratio }
 
 // ResponseEstimates are Estimates on the scale of the response: the estimate
 // and the limits of the interval through the inverse link, the standard error
@@ -56,7 +83,7 @@ func (s *Set) inverse() (func(float64) (float64, float64), error) {
 	case s.regridded:
 		return nil, fmt.Errorf("the set is on the scale of the response already")
 	case !ok:
-		return nil, fmt.Errorf("the model has no link: its estimates are on the scale of the response")
+		return nil, fmt.Errorf("the model states no link: its estimates are on the scale of the response, or Linked gives it one")
 	case s.slope:
 		return nil, fmt.Errorf("slopes are of the linear predictor; they have no value on the scale of the response")
 	case !s.contrast:
