@@ -78,7 +78,7 @@ func Fit(d *formula.Design, o Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return fit(d, q, newKernel(q), q.start(), o)
+	return fit(d, q, newKernel(q), q.marginal(o.REML), o)
 }
 
 // fit searches from theta and makes the model.

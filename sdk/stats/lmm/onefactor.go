@@ -105,7 +105,14 @@ func crossProducts(q *problem, f *factor, slot []int32) (b, cross []float64) {
 			axpy(v, row, bg[c*w:c*w+w])
 		}
 	}
-	syrk(1, q.xy, w, cross)
+	// In parts: one long sum of rows with few distinct values loses digits in
+	// proportion to its length.
+	part := make([]float64, w*w)
+	for i := 0; i < q.n; i += 256 {
+		clear(part)
+		syrk(1, q.xy[i*w:min(i+256, q.n)*w], w, part)
+		axpy(1, part, cross)
+	}
 	mirror(cross, w)
 	return b, cross
 }
