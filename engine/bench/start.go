@@ -38,25 +38,3 @@ func startup(ctx context.Context, b *bench) ([]line, error) {
 	}
 	return []line{{"`flow version`, best of 20", ours.both(), "hello world in Go " + peer.both(), times(float64(ours.wall), float64(peer.wall)), "20 ms"}}, nil
 }
-
-// buildStrings measures a guest that makes strings beside Arrow's builders.
-func buildStrings(ctx context.Context, _ *bench) ([]line, error) {
-	all, err := goBench(ctx, "./engine/internal/node/wasm", "^BenchmarkBuildStrings$/(native|in_place)", "-count", "3")
-	if err != nil {
-		return nil, err
-	}
-	native, err := need(all, "BuildStrings/native", "ns/op")
-	if err != nil {
-		return nil, err
-	}
-	var lines []line
-	for name, what := range map[string]string{"BuildStrings/guest_in_place,_warm": "a warm metered Go guest", "BuildStrings/guest_in_place,_whole_task": "the same with a task around it"} {
-		ns, err := need(all, name, "ns/op")
-		if err != nil {
-			return nil, err
-		}
-		lines = append(lines, line{"65,536 rows with strings, 14 MB, " + what, ms(dur(ns)), "Arrow builders " + ms(dur(native)), times(ns, native), ""})
-	}
-	sortLines(lines)
-	return lines, nil
-}
