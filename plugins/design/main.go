@@ -12,7 +12,7 @@ func init() {
 	sdk.Serve(sdk.Plugin{
 		Name: "design", Version: "1.0.0",
 		Doc:       "Trial design: randomisation lists, simulated trials, power by simulation, CONSORT counts.",
-		Operators: []sdk.Operator{randomiseOperator(), simulateOperator(), consortOperator()},
+		Operators: []sdk.Operator{randomiseOperator(), simulateOperator(), consortOperator(), replicatesOperator(), testOperator(), powerOperator()},
 	})
 }
 

@@ -64,6 +64,7 @@ type analysis struct {
 	tables *tables
 	result Result
 	faults []error // of the plan
+	brief  bool    // rows only
 }
 
 // Analyse carries out the plan on the input. file names the input's column
@@ -72,7 +73,23 @@ type analysis struct {
 // What cannot be estimated is a row with a note. Mistakes in the plan are an
 // error, all of them at once.
 func Analyse(p *Plan, input *frame.Frame, file string, progress func(done, total int, text string)) (*Result, error) {
-	a := &analysis{plan: p, tables: &tables{plan: p, input: input, file: file, made: map[string]*frame.Frame{}}}
+	return analyse(&analysis{plan: p, tables: &tables{plan: p, input: input, file: file, made: map[string]*frame.Frame{}}}, progress)
+}
+
+// Contrasts is Analyse for the rows alone, as when many simulated trials are
+// analysed: models, means and associations are left out.
+func Contrasts(p *Plan, input *frame.Frame) ([]Row, error) {
+	brief := *p
+	brief.Tests = nil
+	result, err := analyse(&analysis{plan: &brief, brief: true, tables: &tables{plan: p, input: input, made: map[string]*frame.Frame{}}}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return result.Rows, nil
+}
+
+func analyse(a *analysis, progress func(done, total int, text string)) (*Result, error) {
+	p := a.plan
 	total, done := 0, 0
 	for _, s := range p.Studies {
 		for _, o := range p.Outcomes {
@@ -161,8 +178,10 @@ func (e *estimation) run() error {
 	}
 	coarse, coarseErr := e.fit("coarsened", r, p.formula(r, bySign, true, nil), "")
 	e.report(full, coarse, coarseErr)
-	if err := e.means(full); err != nil {
-		return err
+	if !e.a.brief {
+		if err := e.means(full); err != nil {
+			return err
+		}
 	}
 	return e.robustness()
 }
@@ -188,10 +207,12 @@ func (e *estimation) record(role string, r *rows, m *model, chosen bool) {
 			f.Components = append(f.Components, Component{c.Group, c.Column, c.With, c.Covariance, c.SDCor})
 		}
 	}
-	for _, name := range m.Design().Names {
-		if c, err := m.coefficient(e.a.plan, name, "wald"); err == nil && !isForm(role) {
-			c.Label = name
-			f.Coefficients = append(f.Coefficients, c)
+	if !isForm(role) && !e.a.brief {
+		for _, name := range m.Design().Names {
+			if c, err := m.coefficient(e.a.plan, name, "wald"); err == nil {
+				c.Label = name
+				f.Coefficients = append(f.Coefficients, c)
+			}
 		}
 	}
 	e.a.result.Fits = append(e.a.result.Fits, f)
