@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,7 +12,8 @@ import (
 const manyCount = 10_000
 
 // manyNodes measures a run of 10,000 nodes that are all cached, beside a
-// build by ninja of as many edges of the same shape with nothing to do.
+// build by ninja of as many edges of the same shape with nothing to do: after
+// an edit of the pipeline, when all is planned again, and without one.
 func manyNodes(ctx context.Context, b *bench) ([]line, error) {
 	ninja, err := exec.LookPath("ninja")
 	if err != nil {
@@ -50,6 +52,17 @@ func manyNodes(ctx context.Context, b *bench) ([]line, error) {
 			return nil, err
 		}
 		lines = append(lines, line{shape.what + ", first run", first.both() + ", " + mb(first.peak), fmt.Sprintf("ninja, first build %s", peer.first.both()), times(float64(first.wall), float64(peer.first.wall)), ""})
+		edits, wrote := 0, error(nil)
+		edited, err := repeat(3, func() *exec.Cmd {
+			edits++
+			wrote = errors.Join(wrote, os.WriteFile(file, fmt.Appendf(nil, "%s\n# edit %d\n", shape.file, edits), 0o600))
+			return flow("run")()
+		})
+		if err = errors.Join(err, wrote); err != nil {
+			return nil, err
+		}
+		lines = append(lines, line{shape.what + ", all cached, the file edited, `flow run`, best of 3", edited.both() + ", " + mb(edited.peak),
+			"ninja with nothing to do " + peer.noOp.both(), fmt.Sprintf("%s (cpu %s)", times(float64(edited.wall), float64(peer.noOp.wall)), times(float64(edited.cpu), float64(peer.noOp.cpu))), ""})
 		for _, verb := range []string{"plan", "run"} {
 			u, err := repeat(5, flow(verb))
 			if err != nil {
