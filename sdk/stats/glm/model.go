@@ -113,7 +113,7 @@ func newProblem(d *formula.Design, family Family, o Options) (*problem, error) {
 	if o.Firth {
 		canonical := family.Link == admitted[family.Distribution][0]
 		if family.Quasi || !canonical || (family.Distribution != BinomialDist && family.Distribution != PoissonDist) {
-			return nil, fmt.Errorf("Firth's penalty is for binomial(logit) and poisson(log); the family is %s", family)
+			return nil, fmt.Errorf("the penalty of Firth is for binomial(logit) and poisson(log); the family is %s", family)
 		}
 		q.penalty = d.X
 	}

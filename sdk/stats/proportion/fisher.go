@@ -76,7 +76,7 @@ func (h noncentral) tail(x int, w float64, upper bool) float64 {
 // hypergeometric equals the first cell; the limits invert its tails.
 func (t *Table) Fisher(or0 float64, a Alternative, level float64) (Test, error) {
 	if len(t.Counts) != 2 || len(t.Counts[0]) != 2 || len(t.Counts[1]) != 2 {
-		return Test{}, fmt.Errorf("Fisher's exact test is for 2 x 2 tables; for a larger one use ChiSquared or G")
+		return Test{}, fmt.Errorf("the exact test of Fisher is for 2 x 2 tables; for a larger one use ChiSquared or G")
 	}
 	if _, _, _, err := t.margins(); err != nil {
 		return Test{}, err
