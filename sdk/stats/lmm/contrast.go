@@ -31,10 +31,21 @@ func (m *Model) Contrast(l []float64) (est, se, df float64, err error) {
 		}
 		se, df = s.single(c)
 	}
-	if !(df > 0) || math.IsNaN(se) {
-		return 0, 0, 0, fmt.Errorf("the %s degrees of freedom do not exist for this contrast (%.3g); ask for asymptotic tests", m.opt.DF, df)
+	if math.IsNaN(se) {
+		return 0, 0, 0, fmt.Errorf("the %s covariance of this contrast is not positive; ask for Satterthwaite degrees of freedom", m.opt.DF)
 	}
-	return est, se, df, nil
+	return est, se, df, m.checkDF(df)
+}
+
+// leastDF is where an interval's limits are of the order of 1e25 standard
+// errors: there is none to speak of.
+const leastDF = 0.05
+
+func (m *Model) checkDF(df float64) error {
+	if !(df >= leastDF) || math.IsInf(df, 0) {
+		return fmt.Errorf("there are no usable %s degrees of freedom for this contrast (%.3g): the data say next to nothing about its variance; ask for asymptotic tests", m.opt.DF, df)
+	}
+	return nil
 }
 
 func (m *Model) checkContrast(l []float64) error {
@@ -95,8 +106,10 @@ func (m *Model) Joint(l *mat.Dense) (f, ndf, ddf float64, err error) {
 		if err != nil {
 			return 0, 0, 0, err
 		}
-		f, ddf, err = k.joint(combined, shift)
-		return f, ndf, ddf, err
+		if f, ddf, err = k.joint(combined, shift); err != nil {
+			return 0, 0, 0, err
+		}
+		return f, ndf, ddf, m.checkDF(ddf)
 	}
 	for i := range dir {
 		f += shift[i] * shift[i] / (m.sigma * m.sigma * val[i])
@@ -109,7 +122,8 @@ func (m *Model) Joint(l *mat.Dense) (f, ndf, ddf float64, err error) {
 	if err != nil {
 		return 0, 0, 0, err
 	}
-	return f, ndf, s.joint(combined), nil
+	ddf = s.joint(combined)
+	return f, ndf, ddf, m.checkDF(ddf)
 }
 
 // independent turns the contrasts (rows, for centred coefficients) by the

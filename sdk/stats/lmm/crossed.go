@@ -67,13 +67,8 @@ type triple struct {
 	val      []float64
 }
 
-func newCrossed(q *problem) *crossed {
-	x := &crossed{p: q.p, w: q.w, n: q.n, factors: q.factors, at: make([]int, len(q.factors))}
-	for i, f := range q.factors {
-		if len(f.levels)*f.k > len(q.factors[x.first].levels)*q.factors[x.first].k {
-			x.first = i
-		}
-	}
+func newCrossed(q *problem, first int) *crossed {
+	x := &crossed{p: q.p, w: q.w, n: q.n, first: first, factors: q.factors, at: make([]int, len(q.factors))}
 	one := q.factors[x.first]
 	x.k, x.q1 = one.k, len(one.levels)
 	for i, f := range q.factors {

@@ -1,5 +1,7 @@
 package lmm
 
+import "fmt"
+
 // A kernel holds the cross-products of a model's columns, made once, and does
 // with them what depends on Lambda. With V = I + Z Lambda Lambda' Z' in units
 // of the residual variance and the columns of [X y] beside each other,
@@ -83,9 +85,24 @@ func (mo *moments) contract(c, b []float64, p int) curvature {
 	return out
 }
 
-func newKernel(q *problem) kernel {
+// mostDense bounds the random effects of all factors but the largest: two
+// squares of so many numbers are held, 1 GB.
+const mostDense = 8000
+
+func newKernel(q *problem) (kernel, error) {
 	if len(q.factors) == 1 {
-		return newOneFactor(q)
+		return newOneFactor(q), nil
 	}
-	return newCrossed(q)
+	first, all, largest := 0, 0, 0
+	for i, f := range q.factors {
+		n := len(f.levels) * f.k
+		all += n
+		if n > largest {
+			first, largest = i, n
+		}
+	}
+	if rest := all - largest; rest > mostDense {
+		return nil, fmt.Errorf("%d random effects beside those of the largest factor %q: more than the %d that can be solved for together; drop or simplify a random term", rest, q.factors[first].group, mostDense)
+	}
+	return newCrossed(q, first), nil
 }

@@ -78,7 +78,11 @@ func Fit(d *formula.Design, o Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return fit(d, q, newKernel(q), q.marginal(o.REML), o)
+	k, err := newKernel(q)
+	if err != nil {
+		return nil, err
+	}
+	return fit(d, q, k, q.marginal(o.REML), o)
 }
 
 // fit searches from theta and makes the model.

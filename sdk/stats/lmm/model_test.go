@@ -152,6 +152,7 @@ func TestBadInput(t *testing.T) {
 		{"y ~ x + (1 | g)", "w0", "all 8 weights are zero"},
 		{"y ~ x + (1 | g)", "w1", "1 of 8 weights"},
 		{"twice ~ x + (1 | g)", "", "fit the response exactly"},
+		{"y ~ x + (0 + w0 | g)", "", "0 in every row"},
 	} {
 		f, err := formula.Parse(c.text)
 		if err != nil {
@@ -225,6 +226,67 @@ func TestInvariance(t *testing.T) {
 		near(t, "slope", b.Coefficients()[1], a.Coefficients()[1], 1e-7, 0)
 		near(t, "f", b.Coefficients()[2], 10*a.Coefficients()[2], 1e-6, 0)
 	}
+}
+
+// FuzzFit gives Fit arbitrary small tables: it answers with an error or with
+// finite numbers.
+func FuzzFit(f *testing.F) {
+	f.Add([]byte("aAbBcCdDeEfFgGhHiIjJkKlLmMnNoOpP"), false, true)
+	f.Add([]byte{0, 0, 0, 1, 1, 1, 2, 2, 2, 0, 1, 2, 255, 254, 128, 7, 9, 1, 77, 3, 3, 3, 1, 1, 9, 8, 7, 6, 5, 4}, true, false)
+	f.Fuzz(func(t *testing.T, b []byte, crossed, slope bool) {
+		n := len(b) / 3
+		if n < 1 || n > 60 {
+			return
+		}
+		y, x := make([]float64, n), make([]float64, n)
+		g, h := make([]string, n), make([]string, n)
+		for i := range y {
+			y[i], x[i] = float64(int8(b[3*i]))*math.Pow(10, float64(b[0]%9)-4), float64(b[3*i+1]%16)
+			g[i], h[i] = string(rune('a'+b[3*i+2]%7)), string(rune('a'+b[3*i+2]/8%5))
+		}
+		fr := frame.New(n)
+		for _, err := range []error{fr.AddNumeric("y", y), fr.AddNumeric("x", x), fr.AddStrings("g", g, nil), fr.AddStrings("h", h, nil)} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		text := "y ~ x + (1 | g)"
+		if slope {
+			text = "y ~ x + (1 + x | g)"
+		}
+		if crossed {
+			text += " + (1 | h)"
+		}
+		fm, err := formula.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := fm.Design(fr, formula.Options{})
+		if err != nil {
+			return
+		}
+		m, err := Fit(d, Options{REML: true, DF: DF(b[0] % 3)})
+		if err != nil {
+			if strings.Contains(err.Error(), "no convergence") {
+				t.Errorf("%v: %v", b, err)
+			}
+			return
+		}
+		co, err := estimate.Coefficients(m, 0.95)
+		if err != nil {
+			return
+		}
+		for _, e := range co {
+			for _, v := range []float64{e.Estimate, e.SE, e.Lower, e.Upper, e.P, m.Criterion(), m.Sigma()} {
+				if math.IsNaN(v) || math.IsInf(v, 0) {
+					t.Fatalf("%+v, %g, %g", e, m.Criterion(), m.Sigma())
+				}
+			}
+		}
+		if _, err := m.RandomEffects(); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestConcurrentUse(t *testing.T) {

@@ -100,14 +100,35 @@ func (f *profile) descend(theta []float64) (*search, error) {
 			}
 			pt = next
 			s.pt = pt
+			if t := f.unbounded(pt.theta, 1e4); t >= 0 {
+				return nil, f.exactFit(t)
+			}
 		} else if radius < 1e-12 {
 			break
 		}
 	}
-	if s.gap > 1e-7 {
+	if s.gap > 1e-6 {
+		if t := f.unbounded(pt.theta, 100); t >= 0 {
+			return nil, f.exactFit(t)
+		}
 		return nil, fmt.Errorf("no convergence after %d steps: at deviance %.8g a further fall of %.3g is predicted, gradient %.3g at theta %.4g; rescale the covariates of the random terms or simplify them", s.steps, pt.dev, s.gap, pt.grad, pt.theta)
 	}
 	return s, nil
+}
+
+// unbounded finds a term whose standard deviation is so many residual ones, or
+// -1. With ten thousand the deviance falls for ever.
+func (f *profile) unbounded(theta []float64, ratio float64) int {
+	for i, v := range theta {
+		if math.Abs(v) > ratio {
+			return f.q.pars[i].term
+		}
+	}
+	return -1
+}
+
+func (f *profile) exactFit(term int) error {
+	return fmt.Errorf("the residual variance goes to zero beside that of %s: the random effects fit the response (almost) exactly, and nothing is left to estimate sigma from; simplify the term or take it out", f.q.termLabel(term))
 }
 
 // trustStep minimises g's + s'Hs/2 in the ball of the radius by the

@@ -131,10 +131,17 @@ func (q *problem) check(d *data) error {
 		return fmt.Errorf("the response is %v in every row: without variance there is nothing to model", d.y[0])
 	}
 	for _, t := range d.random {
+		k := len(t.names)
+		any := make([]bool, k)
 		for i, v := range t.z {
+			any[i%k] = any[i%k] || v != 0
 			if math.IsNaN(v) || math.IsInf(v, 0) {
-				k := len(t.names)
 				return fmt.Errorf("column %q of random term (%s) is %v in row %d: remove or recode such rows", t.names[i%k], t.text, v, i/k+1)
+			}
+		}
+		for c, some := range any {
+			if !some {
+				return fmt.Errorf("column %q of random term (%s) is 0 in every row: remove it", t.names[c], t.text)
 			}
 		}
 	}

@@ -125,6 +125,15 @@ func newTextbook(q *problem, theta []float64, reml bool) *textbook {
 	return out
 }
 
+func kernelOf(t testing.TB, q *problem) kernel {
+	t.Helper()
+	k, err := newKernel(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
 // shapes are factors' columns and levels: one factor, several, vectors.
 var shapes = [][2][]int{
 	{{1}, {8}}, {{2}, {9}}, {{3}, {7}}, {{1, 1}, {9, 5}}, {{1, 1}, {5, 9}}, {{2, 1}, {8, 5}},
@@ -153,7 +162,7 @@ func TestDevianceOfTheTextbook(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				f := &profile{q: q, k: newKernel(q), reml: reml}
+				f := &profile{q: q, k: kernelOf(t, q), reml: reml}
 				theta := randomTheta(r, q)
 				pt, err := f.at(theta)
 				if err != nil {
@@ -178,7 +187,7 @@ func TestDerivatives(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			f := &profile{q: q, k: newKernel(q), reml: kind != 1}
+			f := &profile{q: q, k: kernelOf(t, q), reml: kind != 1}
 			if kind == 1 {
 				f.fixed, f.value = []float64{0.5, 1, -1}, 0.3
 			}
@@ -242,7 +251,7 @@ func TestMomentsOfTheTextbook(t *testing.T) {
 		if s[0][0] == 2 {
 			theta[0] = 0
 		}
-		f := &profile{q: q, k: newKernel(q), reml: true}
+		f := &profile{q: q, k: kernelOf(t, q), reml: true}
 		if _, err := f.at(theta); err != nil {
 			t.Fatal(err)
 		}
@@ -309,7 +318,7 @@ func TestLeavesZero(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			f := &profile{q: q, k: newKernel(q), reml: true}
+			f := &profile{q: q, k: kernelOf(t, q), reml: true}
 			a, err := f.minimise(make([]float64, len(q.pars)))
 			if err != nil {
 				t.Fatal(err)
