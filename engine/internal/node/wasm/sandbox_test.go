@@ -29,7 +29,7 @@ func TestMisbehaviour(t *testing.T) {
 		op   string
 		want []string
 	}{
-		{"panics", []string{"plugin conformance#panics, process batch 1 of input rows", "index out of range", "main.outOfRange misbehave.go:", "its last lines:\n  last words"}},
+		{"panics", []string{"plugin conformance#panics, process batch 1 of input rows", "of a column with", "main.outOfRange misbehave.go:", "its last lines:\n  last words"}},
 		{"exits", []string{"exit code 3", "returning them"}},
 		{"eats", []string{"no memory left", "96 MiB", "raise the plugin's memory limit"}},
 		{"descends", []string{"it crashed", "fatal error: "}},
