@@ -7,7 +7,8 @@
 // A label names the place an action was done for (a node's cell), so that the
 // newest entry of a place can be found when its ActionID has changed.
 // A session is one open Store. A stamp is what the file system said of a blob
-// right after all of its bytes were hashed.
+// right after all of its bytes were hashed. A Kept is a set of results with what
+// it takes to find them kept again without reading the log.
 //
 // # On disk
 //

@@ -5,7 +5,9 @@
 // A run is one execution of a pipeline, by one process. A node row is one
 // task of a run as it stands now. An artifact row is one table that a task
 // made or took from the cache. A call row is one chat request. A run is
-// interrupted if it has no end and its process is gone.
+// interrupted if it has no end and its process is gone. A run in which all was
+// kept may share the rows of an earlier one (same_as); nodes and artifacts are
+// views that show each run's rows, its own or shared ones.
 //
 // Writing never makes a run wait for the disk: rows are collected and written
 // in one transaction about every 100 ms, and when the run ends. The file is in
