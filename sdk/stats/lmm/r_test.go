@@ -55,6 +55,7 @@ type rFile struct {
 	Models  map[string]rModel
 	Lrt     struct{ Chisq, Df, P float64 }
 	Profile struct{ Lower, Upper, Estimate float64 }
+	Sd      map[string]struct{ Lower, Upper, Estimate float64 }
 	Predict struct {
 		New                     map[string][]any
 		Population, Conditional []float64
@@ -287,6 +288,28 @@ func TestProfileInterval(t *testing.T) {
 	near(t, "upper", iv.Upper, file.Profile.Upper, 1e-6, 1)
 	if all[0].Label != "(Intercept)" || !(all[0].Lower < all[0].Estimate && all[0].Estimate < all[0].Upper) {
 		t.Error(all[0])
+	}
+}
+
+func TestStandardDeviationIntervals(t *testing.T) {
+	file, fr := readR(t)
+	m := fitFormula(t, "y~x+(1|subj)+(1|item)", fr, formula.Options{}, Options{REML: true})
+	sd, err := m.StandardDeviationIntervals(0.95)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range []string{"subj", "item", "sigma"} {
+		near(t, name, sd[i].Estimate, file.Sd[name].Estimate, 1e-5, 0)
+		near(t, name+" lower", sd[i].Lower, file.Sd[name].Lower, 1e-5, 0)
+		near(t, name+" upper", sd[i].Upper, file.Sd[name].Upper, 1e-5, 0)
+	}
+	// A variance estimated as zero: its interval begins there.
+	m = fitFormula(t, "y~x+(1|subj)+(1|site)", fr, formula.Options{}, Options{})
+	if sd, err = m.StandardDeviationIntervals(0.9); err != nil {
+		t.Fatal(err)
+	}
+	if sd[1].Label != "site (Intercept)" || sd[1].Estimate != 0 || sd[1].Lower != 0 || !(sd[1].Upper > 0.05 && sd[1].Upper < 2) {
+		t.Error(sd[1])
 	}
 }
 

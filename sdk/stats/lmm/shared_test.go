@@ -332,3 +332,32 @@ func TestSleepstudyShared(t *testing.T) {
 	}
 	w.report(t)
 }
+
+// lme4 interpolates its profiles by splines; three digits are all there are.
+func TestProfilesShared(t *testing.T) {
+	fr := readFrame(t, filepath.Join(shared(t), "real", "sleepstudy.csv"), "Subject")
+	var refs struct {
+		Sleepstudy_profile_ci struct{ Ci [][]float64 }
+	}
+	readRef(t, "real_data.json", &refs)
+	ci := refs.Sleepstudy_profile_ci.Ci
+	m := fitFormula(t, "Reaction ~ Days + (Days | Subject)", fr, formula.Options{}, Options{REML: true})
+	sd, err := m.StandardDeviationIntervals(0.95)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fixed, err := m.ProfileIntervals(0.95)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := worst{}
+	for i, iv := range append(sd, fixed...) {
+		want := ci[[]int{0, 2, 3, 4, 5}[i]]
+		for _, err := range []error{w.at("lower", iv.Lower, want[0], 2e-3, true), w.at("upper", iv.Upper, want[1], 2e-3, true)} {
+			if err != nil {
+				t.Error(iv.Label, err)
+			}
+		}
+	}
+	w.report(t)
+}

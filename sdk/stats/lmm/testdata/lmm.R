@@ -33,6 +33,13 @@ a <- anova(small,big); res$lrt <- list(chisq=a$Chisq[2],df=a$Df[2],p=a[["Pr(>Chi
 prof <- function(b) { dd <- d; dd$yy <- dd$y-b*dd$x; m <- lme4::lmer(yy~f+(1+x|subj),dd,REML=FALSE,control=tight); -2*as.numeric(logLik(m)) }
 m0 <- lme4::lmer(y~f+x+(1+x|subj),d,REML=FALSE,control=tight); b0 <- fixef(m0)[["x"]]; s0 <- sqrt(vcov(m0)["x","x"]); dv <- -2*as.numeric(logLik(m0)); q <- qchisq(.95,1)
 res$profile <- list(lower=uniroot(function(b) prof(b)-dv-q,c(b0-4*s0,b0),tol=1e-10)$root,upper=uniroot(function(b) prof(b)-dv-q,c(b0,b0+4*s0),tol=1e-10)$root,estimate=b0)
+# the same for standard deviations: deviance at a fixed sigma, sd of a scalar term = sigma theta
+dfun <- lme4::lmer(y~x+(1|subj)+(1|item),d,REML=FALSE,control=tight,devFunOnly=TRUE); ev <- environment(dfun); n <- nrow(d)
+dsig <- function(th,sg) { dfun(th); ev$pp$ldL2()+(ev$resp$wrss()+ev$pp$sqrL(1))/sg^2+n*log(2*pi*sg^2) }
+ms <- lme4::lmer(y~x+(1|subj)+(1|item),d,REML=FALSE,control=tight); dv <- -2*as.numeric(logLik(ms)); vcs <- as.data.frame(VarCorr(ms))$sdcor
+mini <- function(f) nlminb(log(getME(ms,"theta")),function(l) f(exp(l)),control=list(rel.tol=1e-14,x.tol=1e-12))$objective
+ps <- list(subj=function(s) mini(function(th) dsig(th,s/th[1])), item=function(s) mini(function(th) dsig(th,s/th[2])), sigma=function(s) mini(function(th) dsig(th,s)))
+res$sd <- lapply(setNames(1:3,names(ps)),function(i) list(estimate=vcs[i],lower=uniroot(function(s) ps[[i]](s)-dv-q,c(.3*vcs[i],vcs[i]),tol=1e-9)$root,upper=uniroot(function(s) ps[[i]](s)-dv-q,c(vcs[i],4*vcs[i]),tol=1e-9)$root))
 m <- lmerTest::lmer(y~x+f+(1+x|subj)+(1|item),d,control=tight); nd <- data.frame(x=c(-1,0,2,.5),f=factor(c("a","b","c","b"),levels=levels(d$f)),subj=c("s01","s02","s07","new"),item=c("i01","i05","i12","i03"))
 res$predict <- list(new=lapply(nd,function(c) if (is.factor(c)) as.character(c) else c), population=unname(predict(m,nd,re.form=NA)), conditional=unname(predict(m,nd,allow.new.levels=TRUE)))
 writeLines(toJSON(res,digits=NA,auto_unbox=TRUE,na="null"),out)
