@@ -31,6 +31,15 @@ func misbehaving() []sdk.Operator {
 				all[len(all)-1][len(all)] = 1
 			}
 		})},
+		// churns: takes and drops far more memory than there is, in one call.
+		{Name: "churns", Kind: sdk.Map, Inputs: rows, Outputs: rows, Open: same(func(in *sdk.Batch, out *sdk.Outputs) error {
+			for i := range 4096 {
+				dropped = make([]byte, 1<<20)
+				dropped[i] = 1
+			}
+			out.Port("rows").CopyAll(in)
+			return nil
+		})},
 		// descends: calls itself without end.
 		{Name: "descends", Kind: sdk.Map, Inputs: rows, Outputs: rows, Open: same(func(*sdk.Batch, *sdk.Outputs) error {
 			return fmt.Errorf("%d", descend(1))
@@ -51,6 +60,9 @@ func misbehaving() []sdk.Operator {
 		{Name: "peeks", Kind: sdk.Source, Outputs: rows, Open: openPeek},
 	}
 }
+
+// dropped keeps the compiler from leaving out what is dropped at once.
+var dropped []byte
 
 func same(do func(in *sdk.Batch, out *sdk.Outputs) error) func(sdk.Opening) (sdk.Task, error) {
 	return func(o sdk.Opening) (sdk.Task, error) {

@@ -23,8 +23,13 @@ func (p *pinned) reset() {
 }
 
 // Each reading moves the clocks on: a guest that waits for time to pass would
-// never end otherwise.
-const tickLength = int64(time.Millisecond)
+// never end otherwise. It moves them little: Go's collector reads the clock as
+// it works, and once it believes to have worked for a second more than the
+// program it stops making the program help, so that in one long call nothing
+// would ever be freed (runtime/mgclimit.go). With a millisecond a reading that
+// came after a thousand; with a microsecond a call can allocate terabytes
+// first.
+const tickLength = int64(time.Microsecond)
 
 func (p *pinned) walltime() (sec int64, nsec int32) {
 	p.wall += tickLength

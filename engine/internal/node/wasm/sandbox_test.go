@@ -57,6 +57,18 @@ func TestMisbehaviour(t *testing.T) {
 	}
 }
 
+// TestGarbageIsCollected checks that Go's collector keeps up in one long call,
+// though the clock that it paces itself by is pinned.
+func TestGarbageIsCollected(t *testing.T) {
+	p := load(t, Config{Limits: Limits{Memory: 96 << 20}})
+	in := rows(t)
+	out, err := nodetest.Exec(context.Background(), t, p.operator(t, "churns"), nodetest.Setting{}, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nodetest.Same(t, out.Outputs[0], in)
+}
+
 func TestLogIsBounded(t *testing.T) {
 	p := load(t, Config{Limits: Limits{Log: 5000}})
 	out, err := nodetest.Exec(context.Background(), t, p.operator(t, "chatters"), nodetest.Setting{}, rows(t))
