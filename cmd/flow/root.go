@@ -160,7 +160,7 @@ command line; 3 a node failed; 4 a model's budget is spent; 130 interrupted.`,
 	flags.StringVar(&a.colour, "color", "auto", "auto, always or never; NO_COLOR is respected")
 	_ = root.RegisterFlagCompletionFunc("color", cobra.FixedCompletions([]string{"auto", "always", "never"}, cobra.ShellCompDirectiveNoFileComp))
 	root.AddCommand(a.runCmd(), a.planCmd(), a.checkCmd(), a.showCmd(), a.exportCmd(), a.graphCmd(),
-		a.runsCmd(), a.diffCmd(), a.cacheCmd(), a.pluginCmd(), a.versionCmd())
+		a.runsCmd(), a.diffCmd(), a.reportCmd(), a.cacheCmd(), a.pluginCmd(), a.versionCmd())
 	for _, cmd := range root.Commands() {
 		wrapArgs(cmd)
 	}

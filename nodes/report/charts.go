@@ -2,19 +2,37 @@ package main
 
 import "fmt"
 
-// drawAll draws what the connected tables give.
+// drawAll draws what the connected tables give. Tables of several nodes that
+// came through one port are drawn one after the other.
 func drawAll(p params, frames map[string]*frame) ([]drawing, error) {
+	p.level = levelWords(frames["contrasts"])
 	var all []drawing
 	for _, part := range []struct {
-		port string
-		draw func(params, *frame) ([]drawing, error)
-	}{{"dose", drawDose}, {"candidates", drawCandidates}, {"losses", drawLosses}} {
-		if f := frames[part.port]; f.rows() > 0 {
-			drawn, err := part.draw(p, f)
+		port  string
+		draw  func(params, *frame) ([]drawing, error)
+		whole bool // takes the sources apart itself
+	}{{"flow", drawFlow, false}, {"dose", drawDose, true}, {"means", drawMeans, false}, {"candidates", drawCandidates, false}, {"losses", drawLosses, false},
+		{"contrasts", drawForests, false}, {"profiles", drawProfiles, false}, {"profile_counts", drawCounts, false}, {"points", trendOf(frames), false}} {
+		f := frames[part.port]
+		sources := f.sources()
+		if part.whole && f.rows() > 0 {
+			sources = []sourced{{frame: f}}
+		}
+		for _, s := range sources {
+			drawn, err := part.draw(p, s.frame)
+			if err != nil && s.name != "" {
+				return nil, fmt.Errorf("input %s, from %s: %w", part.port, s.name, err)
+			}
 			if err != nil {
 				return nil, fmt.Errorf("input %s: %w", part.port, err)
 			}
-			all = append(all, drawn...)
+			for _, d := range drawn {
+				d.simulated = p.Simulated
+				if len(sources) > 1 {
+					d.title, d.name = d.title+" ("+label(s.name)+")", d.name+"-"+slug(s.name)
+				}
+				all = append(all, d)
+			}
 		}
 	}
 	used := map[string]int{}

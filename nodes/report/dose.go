@@ -52,21 +52,78 @@ func curve(f *frame, rows []int) []dosePoint {
 	return points
 }
 
-// doseCurves returns the curve of each metric that has one.
+// doseCurves returns the curve of each metric that has one, of each node that
+// gave some. Where a metric has several rows at a lambda, further columns that
+// name groups (a layer, a model) tell its curves apart.
 func doseCurves(p params, f *frame) []doseCurve {
-	metrics, rows := f.groups("metric")
 	var all []doseCurve
-	for _, metric := range metrics {
-		c := doseCurve{metric: metric, points: curve(f, rows[metric]), onScale: true}
-		for _, d := range c.points {
-			c.onScale = c.onScale && p.onScale(d.mean) && (!d.interval || p.onScale(d.low) && p.onScale(d.high))
-		}
-		if len(c.points) > 0 {
-			all = append(all, c)
+	sources := f.sources()
+	for _, s := range sources {
+		metrics, rows := s.groups("metric")
+		for _, metric := range metrics {
+			for _, part := range s.curvesOf(rows[metric]) {
+				c := doseCurve{metric: metric, points: curve(s.frame, part.rows), onScale: true}
+				name := []string{}
+				for _, n := range []string{metric, part.name, s.name} {
+					if n != "" && (n != s.name || len(sources) > 1) {
+						name = append(name, n)
+					}
+				}
+				c.metric = strings.Join(name, ", ")
+				for _, d := range c.points {
+					c.onScale = c.onScale && p.onScale(d.mean) && (!d.interval || p.onScale(d.low) && p.onScale(d.high))
+				}
+				if len(c.points) > 0 {
+					all = append(all, c)
+				}
+			}
 		}
 	}
 	return all
 }
+
+// curveRows are the rows of one curve of several of a metric.
+type curveRows struct {
+	name string // "layer 3, model small"
+	rows []int
+}
+
+// curvesOf takes rows apart where several are at one lambda.
+func (f *frame) curvesOf(rows []int) []curveRows {
+	lambda := f.column("lambda")
+	seen := map[float64]bool{}
+	double := false
+	for _, i := range rows {
+		if x, ok := number(lambda, i); ok {
+			double = double || seen[x]
+			seen[x] = true
+		}
+	}
+	if !double {
+		return []curveRows{{rows: rows}}
+	}
+	var parts []curveRows
+	for _, i := range rows {
+		var name []string
+		for c, column := range f.names {
+			if v := f.cells[c][i]; !slices.Contains(doseColumns, column) && v != nil {
+				if _, isFloat := v.(float64); !isFloat {
+					name = append(name, strings.ReplaceAll(column, "_", " ")+" "+text(v))
+				}
+			}
+		}
+		key := strings.Join(name, ", ")
+		at := slices.IndexFunc(parts, func(p curveRows) bool { return p.name == key })
+		if at < 0 {
+			at, parts = len(parts), append(parts, curveRows{name: key})
+		}
+		parts[at].rows = append(parts[at].rows, i)
+	}
+	return parts
+}
+
+// doseColumns are those of a curve that name no group.
+var doseColumns = []string{"lambda", "metric", "n", "n_missing", "n_clusters", "mean", "sd", "se", "ci_lower", "ci_upper", "ci_low", "ci_high", "level", "method", "note", "simulated", sourceColumn}
 
 // outcome says what a curve's mean is, with the ends of its scale.
 func (c doseCurve) outcome(p params) string {
@@ -83,9 +140,9 @@ func (c doseCurve) outcome(p params) string {
 // error.
 func drawDose(p params, f *frame) ([]drawing, error) {
 	curves := doseCurves(p, f)
-	if len(curves) > maxCurves {
-		return nil, fmt.Errorf("%d metrics; at most %d are drawn: filter the table", len(curves), maxCurves)
-	}
+	more := max(0, len(curves)-maxCurves)
+	curves = curves[:len(curves)-more]
+	level := levelWords(f)
 	var all []drawing
 	for i, c := range curves {
 		for j := 1; j < len(c.points); j++ {
@@ -93,16 +150,19 @@ func drawDose(p params, f *frame) ([]drawing, error) {
 				return nil, fmt.Errorf("metric %q has several rows at lambda %g: filter the table, or name each curve in the column metric", c.metric, c.points[j].lambda)
 			}
 		}
-		d, err := doseDrawing(p, c, i)
+		d, err := doseDrawing(p, c, i, level)
 		if err != nil {
 			return nil, err
+		}
+		if i == len(curves)-1 && more > 0 {
+			d.caption += fmt.Sprintf(" %d more curves are in the table.", more)
 		}
 		all = append(all, d)
 	}
 	return all, nil
 }
 
-func doseDrawing(p params, c doseCurve, i int) (drawing, error) {
+func doseDrawing(p params, c doseCurve, i int, level string) (drawing, error) {
 	pl, title := newPlot("λ, multiplier of the steering vector", label(c.outcome(p))), "Dose-response"
 	if c.metric != "" {
 		title = label(human(c.metric))
@@ -125,7 +185,7 @@ func doseDrawing(p params, c doseCurve, i int) (drawing, error) {
 	}
 	caption := "Mean at each λ that was run."
 	if len(keys) > 1 {
-		caption = "Mean at each λ that was run; the ribbon is the confidence interval of the mean."
+		caption = "Mean at each λ that was run; the ribbon is the " + level + "confidence interval of the mean."
 	}
 	return drawing{name: strings.Trim("dose-"+slug(c.metric), "-"), section: "dose", title: title, caption: caption,
 		panels: []panel{{plot: pl}}, keys: append(keys, zero...), columns: 1, width: halfWidth, height: panelHeight}, nil

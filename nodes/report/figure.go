@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	xfont "golang.org/x/image/font"
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
@@ -21,21 +22,24 @@ import (
 // drawing is a picture before it has a format: one panel or several of one
 // size, row by row, under one line of keys. Keys never lie over a panel.
 type drawing struct {
-	name    string // of its files
-	section string // "dose", "candidates" or "losses"
-	title   string
-	caption string
-	panels  []panel
-	keys    []key
-	columns int // of panels
-	width   vg.Length
-	height  vg.Length // of a row of panels
+	name      string // of its files
+	section   string // id of the page's section that shows it
+	title     string
+	caption   string
+	folded    bool // the page shows it on demand
+	simulated bool // says so in the picture
+	panels    []panel
+	keys      []key
+	columns   int // of panels
+	width     vg.Length
+	height    vg.Length // of a row of panels
 }
 
-// panel is one plot of a drawing.
+// panel is one plot of a drawing, or what paints itself.
 type panel struct {
 	title string
 	plot  *plot.Plot
+	paint func(draw.Canvas) // in place of plot
 }
 
 // key says what a mark or a line means.
@@ -57,6 +61,7 @@ const (
 	wholeWidth  = 12.1 * vg.Inch
 	panelHeight = 4.0 * vg.Inch
 	keyHeight   = 17 * vg.Length(1)
+	stampHeight = 18 * vg.Length(1)
 	keyMark     = 24 * vg.Length(1)
 )
 
@@ -76,6 +81,9 @@ var (
 	ink  = color.NRGBA{0x1a, 0x1a, 0x1a, 0xff}
 	pale = color.NRGBA{0xe2, 0xe2, 0xe2, 0xff}
 	grey = color.NRGBA{0x8a, 0x8a, 0x8a, 0xff}
+	soft = color.NRGBA{0x55, 0x55, 0x55, 0xff}
+	wash = color.NRGBA{0xf6, 0xf6, 0xf4, 0xff}
+	veil = color.NRGBA{0xff, 0xff, 0xff, 0xd0}
 )
 
 // dashes tell lines apart where colours come round again, and in print.
@@ -85,6 +93,8 @@ var dashes = [][]vg.Length{nil, {vg.Points(5), vg.Points(2)}, {vg.Points(1.5), v
 func line(colour, dash int) draw.LineStyle {
 	return draw.LineStyle{Color: palette[colour%len(palette)], Width: vg.Points(1.8), Dashes: dashes[dash%len(dashes)]}
 }
+
+const boldWeight = xfont.WeightBold
 
 func sans(size float64) font.Font {
 	return font.Font{Typeface: "Liberation", Variant: "Sans", Size: vg.Points(size)}
@@ -117,11 +127,13 @@ func newPlot(x, y string) *plot.Plot {
 	return p
 }
 
-// render draws the picture in both formats.
-func (d drawing) render() (figure, error) {
+// render draws the picture as SVG, and as PNG where that is wanted.
+func (d drawing) render(wantPNG bool) (figure, error) {
 	f := figure{drawing: d}
-	for i := range d.panels {
-		d.panels[i].plot.Title.Text = d.panels[i].title
+	for _, p := range d.panels {
+		if p.plot != nil {
+			p.plot.Title.Text = p.title
+		}
 	}
 	var err error
 	if f.svg, err = d.svg(); err != nil {
@@ -134,6 +146,9 @@ func (d drawing) render() (figure, error) {
 		if f.narrow, err = n.svg(); err != nil {
 			return f, err
 		}
+	}
+	if !wantPNG {
+		return f, nil
 	}
 	img := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(d.width, d.total()), vgimg.UseDPI(192), vgimg.UseBackgroundColor(color.White))}
 	d.draw(draw.New(img))
@@ -152,14 +167,20 @@ func (d drawing) svg() ([]byte, error) {
 	if _, err := canvas.WriteTo(&b); err != nil {
 		return nil, fmt.Errorf("svg: %w", err)
 	}
-	return b.Bytes(), nil
+	// Liberation Sans is as wide as Arial and Helvetica, letter by letter: where
+	// it is not installed these take its place.
+	return bytes.ReplaceAll(b.Bytes(), []byte("font-family:Liberation Sans;"), []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif;")), nil
 }
 
 // rows is the number of rows of panels.
 func (d drawing) rows() int { return (len(d.panels) + d.columns - 1) / d.columns }
 
 func (d drawing) total() vg.Length {
-	return d.height*vg.Length(d.rows()) + keyHeight*vg.Length(len(d.keyLines()))
+	h := d.height*vg.Length(d.rows()) + keyHeight*vg.Length(len(d.keyLines()))
+	if d.simulated {
+		h += stampHeight
+	}
+	return h
 }
 
 // keyLines breaks the keys into lines that fit the width.
@@ -184,6 +205,12 @@ func (d drawing) draw(c draw.Canvas) {
 	c.SetColor(color.White)
 	c.Fill(c.Rectangle.Path())
 	y := c.Max.Y
+	if d.simulated {
+		style := words(10.5)
+		style.Font.Weight, style.Color, style.YAlign = boldWeight, palette[1], draw.YCenter
+		c.FillText(style, vg.Point{X: c.Min.X + vg.Points(8), Y: y - stampHeight/2}, simulatedWords)
+		y -= stampHeight
+	}
 	for _, keys := range d.keyLines() {
 		x := c.Min.X + vg.Points(8)
 		for _, k := range keys {
@@ -199,10 +226,18 @@ func (d drawing) draw(c draw.Canvas) {
 	width := d.width / vg.Length(d.columns)
 	for i, p := range d.panels {
 		left, top := c.Min.X+width*vg.Length(i%d.columns), y-d.height*vg.Length(i/d.columns)
-		p.plot.Draw(inner(draw.Canvas{Canvas: c.Canvas, Rectangle: vg.Rectangle{
-			Min: vg.Point{X: left, Y: top - d.height}, Max: vg.Point{X: left + width, Y: top}}}))
+		at := inner(draw.Canvas{Canvas: c.Canvas, Rectangle: vg.Rectangle{
+			Min: vg.Point{X: left, Y: top - d.height}, Max: vg.Point{X: left + width, Y: top}}})
+		if p.paint != nil {
+			p.paint(at)
+			continue
+		}
+		p.plot.Draw(at)
 	}
 }
+
+// simulatedWords stand in every picture of simulated data and on the page.
+const simulatedWords = "Simulated data: not the result of a study"
 
 // inner leaves a margin: labels of ticks at the ends reach over the axes.
 func inner(c draw.Canvas) draw.Canvas {
@@ -254,10 +289,13 @@ func slug(s string) string {
 }
 
 // label bounds a stranger's text in a picture to one short line.
-func label(s string) string {
+func label(s string) string { return clip(s, 48) }
+
+// clip makes a stranger's text one line of at most n runes.
+func clip(s string, n int) string {
 	s = strings.Join(strings.Fields(s), " ")
-	if r := []rune(s); len(r) > 48 {
-		return string(r[:47]) + "…"
+	if r := []rune(s); len(r) > n {
+		return string(r[:n-1]) + "…"
 	}
 	return s
 }

@@ -15,15 +15,15 @@ var pageSource string
 // view is what the page's template sees.
 type view struct {
 	Title, Description string
+	Simulated          string // says so, or ""
 	Winner             *fact
 	Glance             []glanceMetric
 	Reading            []string
 	Sections           []section
-	Summary, Tests     *tableView
-	Candidates         *tableView
 	Replies            *replyView
 	Method             []string
 	Provenance         []fact
+	Files              []string // which lie beside the page
 }
 
 type fact struct{ Name, Value, Note string }
@@ -36,9 +36,25 @@ type glanceMetric struct {
 
 type glanceDose struct{ Lambda, Mean, Interval string }
 
+// section is a part of the page: its pictures and tables, and those that are
+// shown on demand.
 type section struct {
-	ID, Title string
-	Figures   []figureView
+	ID, Title       string
+	Figures, Folded []figureView
+	Tables          []exhibitView
+}
+
+type exhibitView struct {
+	Title  string // "" where the section's says it
+	Folded bool
+	*tableView
+}
+
+// sections are the page's parts, in order.
+func sections() []section {
+	return []section{{ID: "summary", Title: "Summary"}, {ID: "flow", Title: "Flow of participants"}, {ID: "dose", Title: "Dose-response"}, {ID: "candidates", Title: "Selection"}, {ID: "losses", Title: "Training"},
+		{ID: "means", Title: "Dose-response by outcome"}, {ID: "trajectories", Title: "Trajectories"}, {ID: "effects", Title: "Contrasts"}, {ID: "associations", Title: "Associations"},
+		{ID: "profiles", Title: "Profiles of liking and wanting"}, {ID: "panel", Title: "Models by release date"}, {ID: "tests", Title: "Tests"}, {ID: "models", Title: "Models behind the contrasts"}}
 }
 
 type figureView struct {
@@ -48,23 +64,43 @@ type figureView struct {
 	Picture              template.HTML
 }
 
-func renderPage(p params, frames map[string]*frame, figures []figure) ([]byte, error) {
+func renderPage(p params, frames map[string]*frame, figures []figure, shown []exhibit) ([]byte, error) {
 	page, err := template.New("page").Parse(pageSource)
 	if err != nil {
 		return nil, fmt.Errorf("page: %w", err)
 	}
 	v := view{Title: p.Title, Description: p.Description, Winner: winner(p, frames["candidates"]), Glance: glance(p, frames["dose"]),
-		Reading: reading(p, frames), Summary: tableOf(frames["summary"]), Tests: testsTable(frames["tests"]),
-		Candidates: candidatesTable(p, frames["candidates"]), Replies: repliesOf(p, frames["replies"]),
-		Method: method(p, frames), Provenance: provenance(p, frames)}
-	for _, s := range []section{{ID: "dose", Title: "Dose-response"}, {ID: "candidates", Title: "Selection"}, {ID: "losses", Title: "Training"}} {
+		Reading: reading(p, frames), Replies: repliesOf(p, frames["replies"]), Method: method(p, frames), Provenance: provenance(p, frames), Files: filesBeside(p)}
+	if p.Simulated {
+		v.Simulated = simulatedWords
+	}
+	for _, s := range sections() {
 		for _, f := range figures {
-			if f.section == s.ID {
-				s.Figures = append(s.Figures, figureView{Title: f.title, Caption: f.caption, File: "figures/" + f.name + ".svg",
-					Whole: f.width > halfWidth, Width: fmt.Sprintf("%.0f", f.width.Points()*96/72), Picture: inline(f)})
+			if f.section != s.ID {
+				continue
+			}
+			seen := figureView{Title: f.title, Caption: f.caption, Whole: f.width > halfWidth, Width: fmt.Sprintf("%.0f", f.width.Points()*96/72), Picture: inline(f)}
+			switch {
+			case p.wants("svg"):
+				seen.File = "figures/" + f.name + ".svg"
+			case p.wants("png"):
+				seen.File = "figures/" + f.name + ".png"
+			}
+			if f.folded {
+				s.Folded = append(s.Folded, seen)
+			} else {
+				s.Figures = append(s.Figures, seen)
 			}
 		}
-		if len(s.Figures) > 0 || s.ID == "candidates" && v.Candidates != nil {
+		for _, e := range shown {
+			if e.section == s.ID {
+				s.Tables = append(s.Tables, exhibitView{e.title, e.folded, e.view})
+			}
+		}
+		if len(s.Tables) == 1 && !s.Tables[0].Folded && len(s.Figures)+len(s.Folded) == 0 {
+			s.Tables[0].Title = "" // the heading says it
+		}
+		if len(s.Figures)+len(s.Folded)+len(s.Tables) > 0 {
 			v.Sections = append(v.Sections, s)
 		}
 	}
@@ -73,6 +109,18 @@ func renderPage(p params, frames map[string]*frame, figures []figure) ([]byte, e
 		return nil, fmt.Errorf("page: %w", err)
 	}
 	return b.Bytes(), nil
+}
+
+// filesBeside says what is written beside the page.
+func filesBeside(p params) []string {
+	var all []string
+	for _, f := range []struct{ format, words string }{{"json", "all numbers in results.json"}, {"svg", "the pictures in figures/ as SVG"}, {"png", "the pictures in figures/ as PNG"},
+		{"csv", "the tables in tables/ as CSV"}, {"tex", "the tables in tables/ for LaTeX"}} {
+		if p.wants(f.format) {
+			all = append(all, f.words)
+		}
+	}
+	return all
 }
 
 // inline puts a picture into the page as an image of its own: nothing that is

@@ -131,7 +131,7 @@ func TestLossLines(t *testing.T) {
 	if err != nil || len(d.panels) != 2 || d.columns != 2 || len(d.keys) != 3 || d.panels[0].plot.Y.Max != d.panels[1].plot.Y.Max {
 		t.Errorf("%v: %d panels, %d columns, %d keys", err, len(d.panels), d.columns, len(d.keys))
 	}
-	figure, err := d.render()
+	figure, err := d.render(false)
 	if err != nil || figure.narrow == nil {
 		t.Errorf("%v; narrow form: %d bytes", err, len(figure.narrow))
 	}

@@ -21,7 +21,7 @@ func main() {
 	}
 }
 
-const version = "1.1.0"
+const version = "1.2.0"
 
 func reportNode() native.Node {
 	return native.Node{

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/apache/arrow/go/v17/arrow"
@@ -12,32 +13,6 @@ import (
 	"github.com/seed-4012077a/flow/sdk/native"
 )
 
-func inputPorts() []native.Port {
-	column := func(name, kind, doc string) native.Column { return native.Column{Name: name, Type: kind, Doc: doc} }
-	optional := func(name, kind, doc string) native.Column {
-		return native.Column{Name: name, Type: kind, Doc: doc, Optional: true}
-	}
-	return []native.Port{
-		{Name: "dose", Optional: true, Doc: "dose-response: one row a metric and lambda", Columns: []native.Column{
-			column("lambda", "number", "multiplier of the vector"), column("mean", "number", ""),
-			optional("metric", "string", "one picture for each"), optional("n", "integer", ""), optional("sd", "number", ""),
-			optional("ci_low", "number", "also ci_lower"), optional("ci_high", "number", "also ci_upper")}},
-		{Name: "candidates", Optional: true, Doc: "candidate vectors: one row a layer and epoch", Columns: []native.Column{
-			column("layer", "integer", "decoder block, from 0"), column("epoch", "integer", ""),
-			column("{quality}", "number", ""), column("{effect}", "number", ""),
-			optional("combined", "number", ""), optional("pareto", "bool", ""), optional("winner", "bool", "")}},
-		{Name: "losses", Optional: true, Doc: "training: columns named *loss* are drawn over epoch or step", Columns: []native.Column{
-			optional("epoch", "integer", ""), optional("step", "integer", ""), optional("layer", "integer", "a panel for each"), optional("split", "string", "a line for each"),
-			optional("d", "number", "a line for each: +1 where the vector was added, −1 where it was subtracted"), optional("model", "string", "")}},
-		{Name: "replies", Optional: true, Doc: "sample replies: one row a prompt and lambda", Columns: []native.Column{
-			column("prompt_id", "any", ""), column("lambda", "number", ""), column("reply", "string", ""),
-			optional("prompt", "any", "text, or a conversation as a list of role and content, of which the last user message is shown"),
-			optional("messages", "any", "the conversation, where there is no prompt"), optional("{score}", "number", "")}},
-		{Name: "tests", Optional: true, Doc: "statistical tests: one row a test; estimates, intervals and p values are rounded"},
-		{Name: "summary", Optional: true, Doc: "key results, shown as they are"},
-	}
-}
-
 const paramsSchema = `{
   "type": "object",
   "additionalProperties": false,
@@ -46,12 +21,15 @@ const paramsSchema = `{
     "description": {"type": "string", "default": "", "description": "a paragraph under the title"},
     "method": {"type": "string", "x-flow": "text", "default": "", "description": "file with the method in words, instead of the built-in words; an empty line begins a paragraph"},
     "provenance": {"type": "object", "default": {}, "description": "names and values that say where the results come from, such as model and data set"},
-    "quality": {"type": "string", "default": "coherence_auc", "description": "column of candidates: quality, upward"},
-    "effect": {"type": "string", "default": "slope", "description": "column of candidates: effect, to the right"},
+    "quality": {"type": "string", "default": "", "description": "column of candidates: quality, upward; empty: the first that has a column z_NAME beside it, as select#pareto gives, or coherence_auc"},
+    "effect": {"type": "string", "default": "", "description": "column of candidates: effect, to the right; empty: the second such column, or slope"},
     "outcome": {"type": "string", "default": "mean score", "description": "what a dose curve's mean is, for the axis"},
     "score": {"type": "string", "default": "score", "description": "column of replies: the score shown with each reply"},
     "scale": {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2, "default": [1, 10], "description": "lowest and highest possible score; dose curves and scores that lie within it are drawn on the whole of it"},
-    "max_prompts": {"type": "integer", "minimum": 1, "maximum": 200, "default": 12, "description": "prompts whose replies are shown"}
+    "max_prompts": {"type": "integer", "minimum": 1, "maximum": 200, "default": 12, "description": "prompts whose replies are shown"},
+    "simulated": {"type": "boolean", "default": false, "description": "the page and every picture say that the data are simulated; they do so anyway where a table marks rows in a column simulated"},
+    "formats": {"type": "array", "minItems": 1, "items": {"enum": ["html", "svg", "png", "csv", "tex", "json"]}, "default": ["html", "svg", "png", "csv", "tex", "json"],
+      "description": "which files are made: the page, pictures, tables for spreadsheets, tables for LaTeX, all numbers as JSON"}
   }
 }`
 
@@ -66,11 +44,44 @@ type params struct {
 	Score       string         `json:"score"`
 	Scale       [2]float64     `json:"scale"`
 	MaxPrompts  int            `json:"max_prompts"`
+	Simulated   bool           `json:"simulated"`
+	Formats     []string       `json:"formats"`
+
+	level string // of the contrasts' intervals: "95% ", or ""
 }
 
+// wants says whether files of a format are made.
+func (p params) wants(format string) bool { return slices.Contains(p.Formats, format) }
+
 func defaults() params {
-	return params{Title: "Steering study", Quality: "coherence_auc", Effect: "slope", Outcome: "mean score", Score: defaultScore,
-		Scale: [2]float64{1, 10}, MaxPrompts: 12}
+	return params{Title: "Steering study", Outcome: "mean score", Score: defaultScore,
+		Scale: [2]float64{1, 10}, MaxPrompts: 12,
+		Formats: []string{"html", "svg", "png", "csv", "tex", "json"}}
+}
+
+// pickMeasures chooses the columns of candidates that no parameter names:
+// those that select#pareto standardised.
+func (p *params) pickMeasures(columns []string) {
+	var measures []string
+	for _, name := range columns {
+		if of, ok := strings.CutPrefix(name, "z_"); ok && slices.Contains(columns, of) && of != p.Quality && of != p.Effect {
+			measures = append(measures, of)
+		}
+	}
+	next := func(otherwise string) string {
+		if len(measures) == 0 {
+			return otherwise
+		}
+		first := measures[0]
+		measures = measures[1:]
+		return first
+	}
+	if p.Quality == "" {
+		p.Quality = next("coherence_auc")
+	}
+	if p.Effect == "" {
+		p.Effect = next("slope")
+	}
 }
 
 // defaultScore is the one score column that replies may lack.
@@ -107,6 +118,14 @@ func bindPage(_ context.Context, b *native.Binding) error {
 	if s := b.Input("replies"); s != nil && p.Score != defaultScore && s.FieldIndices(p.Score) == nil {
 		return native.ColumnError("replies", p.Score, "is missing, and parameter score names it: the columns are %s", strings.Join(names(s), ", "))
 	}
+	if s := b.Input("candidates"); s != nil {
+		p.pickMeasures(names(s))
+		for parameter, name := range map[string]string{"quality": p.Quality, "effect": p.Effect} {
+			if s.FieldIndices(name) == nil {
+				return native.ColumnError("candidates", name, "is missing: say in parameter %s which column is meant; the columns are %s", parameter, strings.Join(names(s), ", "))
+			}
+		}
+	}
 	connected := 0
 	for _, port := range inputPorts() {
 		if b.Connected(port.Name) {
@@ -114,7 +133,11 @@ func bindPage(_ context.Context, b *native.Binding) error {
 		}
 	}
 	if connected == 0 {
-		return fmt.Errorf("no input is connected: connect at least one of dose, candidates, losses, replies, tests, summary")
+		var ports []string
+		for _, port := range inputPorts() {
+			ports = append(ports, port.Name)
+		}
+		return fmt.Errorf("no input is connected: connect at least one of %s", strings.Join(ports, ", "))
 	}
 	if s := b.Input("losses"); s != nil {
 		if len(lossColumns(s)) == 0 {
@@ -150,6 +173,12 @@ func runPage(ctx context.Context, t *native.Task) error {
 		}
 		frames[port.Name] = f
 	}
+	if f := frames["candidates"]; f != nil {
+		p.pickMeasures(f.names)
+	}
+	for _, f := range frames {
+		p.Simulated = p.Simulated || f.simulated()
+	}
 	files, err := makeFiles(ctx, p, frames, t.Progress)
 	if err != nil {
 		return err
@@ -157,36 +186,51 @@ func runPage(ctx context.Context, t *native.Task) error {
 	return writeFiles(t, files)
 }
 
-// makeFiles makes the page, the pictures and the numbers.
+// makeFiles makes the page, the pictures, the tables and the numbers.
 func makeFiles(ctx context.Context, p params, frames map[string]*frame, progress func(int64, int64, string)) ([]file, error) {
 	drawings, err := drawAll(p, frames)
 	if err != nil {
 		return nil, err
 	}
-	var files []file
+	var pictures []file
 	figures := make([]figure, len(drawings))
 	for i, d := range drawings {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		progress(int64(i), int64(len(drawings)), "drawing "+d.name)
-		if figures[i], err = d.render(); err != nil {
+		if figures[i], err = d.render(p.wants("png")); err != nil {
 			return nil, fmt.Errorf("picture %s: %w", d.name, err)
 		}
-		files = append(files,
-			file{"figures/" + d.name + ".svg", "image/svg+xml", figures[i].svg},
-			file{"figures/" + d.name + ".png", "image/png", figures[i].png})
+		if p.wants("svg") {
+			pictures = append(pictures, file{"figures/" + d.name + ".svg", "image/svg+xml", figures[i].svg})
+		}
+		if p.wants("png") {
+			pictures = append(pictures, file{"figures/" + d.name + ".png", "image/png", figures[i].png})
+		}
 	}
-	html, err := renderPage(p, frames, figures)
+	shown := exhibits(p, frames)
+	tables, err := tablesOf(p, frames, shown)
 	if err != nil {
 		return nil, err
 	}
-	results, err := resultsJSON(p, frames)
-	if err != nil {
-		return nil, err
+	var files []file
+	if p.wants("html") {
+		html, err := renderPage(p, frames, figures, shown)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, file{"index.html", "text/html; charset=utf-8", html})
 	}
-	files = append([]file{{"index.html", "text/html; charset=utf-8", html}}, files...)
-	return append(files, file{"results.json", "application/json", results}), nil
+	files = append(append(files, pictures...), tables...)
+	if p.wants("json") {
+		results, err := resultsJSON(p, frames)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, file{"results.json", "application/json", results})
+	}
+	return files, nil
 }
 
 func writeFiles(t *native.Task, files []file) error {

@@ -10,6 +10,13 @@ import (
 
 // reading says how to read what the page shows.
 func reading(p params, frames map[string]*frame) []string {
+	if p.Simulated {
+		return append([]string{simulatedWords + ". Effects in it are those that the simulation was told to put there."}, readingOf(p, frames)...)
+	}
+	return readingOf(p, frames)
+}
+
+func readingOf(p params, frames map[string]*frame) []string {
 	all := []string{"λ (lambda) multiplies the steering vector before it is added to the output of one layer, a decoder block counted from 0. " +
 		"λ = 0 is the model as it is; λ = +1 steers toward the replies that were chosen in training, λ = −1 away from them; a greater |λ| is a stronger dose."}
 	if frames["dose"].rows() > 0 {
@@ -17,6 +24,13 @@ func reading(p params, frames map[string]*frame) []string {
 	}
 	if frames["candidates"].rows() > 0 {
 		all = append(all, "Selection: each vector (a layer and an epoch of training) is a point, better up and to the right. Those on the Pareto front are beaten by none in both; the winner has the best weighted sum of both.")
+	}
+	if frames["contrasts"].rows() > 0 {
+		all = append(all, "Contrasts: each line of a forest plot is one estimate with its confidence interval; one whose interval does not reach the dashed line differs from no effect at that level. "+
+			"Under each outcome stand the analyses side by side: where they agree, the result does not hang on one of them. Estimates of logistic models are log odds.")
+	}
+	if frames["profiles"].rows() > 0 {
+		all = append(all, "Profiles: slopes tell whether liking and wanting rise or fall over time. Wanting that rises while liking does not is a sign of dependency.")
 	}
 	if f := frames["replies"]; f.rows() > 0 && f.column(p.Score) != nil {
 		all = append(all, "Sample replies: the number and the bar above a reply are its score; a full bar is the top of the scale.")
@@ -41,6 +55,13 @@ func method(p params, frames map[string]*frame) []string {
 	if f := frames["dose"]; f.rows() > 0 {
 		all = append(all, doseMethod(f))
 	}
+	if f := frames["contrasts"]; f.rows() > 0 {
+		all = append(all, contrastMethod(f))
+	}
+	if f := frames["means"]; f.rows() > 0 {
+		all = append(all, "Means. Marginal means are the model’s predictions averaged over the levels of the other factors; observed means of an arm are means over its participants’ own means. "+
+			"Means of a binary outcome are probabilities.")
+	}
 	if f := frames["tests"]; f.rows() > 0 {
 		all = append(all, "Tests. The p values are two-sided and not corrected for their number. The slope is the least-squares change of the score for one step of λ; "+
 			"the trend is of ranks only, so it needs no straight line; a difference compares the means at two λ.")
@@ -63,12 +84,27 @@ func selectionMethod(p params) string {
 	return s + ". Both are standardized over all candidates (z), and the winner has the best weighted sum."
 }
 
+func contrastMethod(f *frame) string {
+	s := "Contrasts. "
+	if v, ok := level(f); ok {
+		s += "Intervals are " + percent(v) + " confidence intervals. "
+	}
+	if methods := distinct(f, "method"); len(methods) > 0 && len(methods) <= 12 {
+		s += "Models: " + strings.Join(methods, "; ") + ". "
+	}
+	s += "p values are two-sided."
+	if f.column("p_local") != nil || f.column("p_global") != nil {
+		s += " Corrected ones are corrected within the outcome’s family, or within the whole study, for the tests that the plan corrects; p in the tables’ first column is not."
+	}
+	return s
+}
+
 func doseMethod(f *frame) string {
 	s := "Dose-response. Each point is the mean score at one λ."
 	if f.column("ci_low", "ci_lower") == nil {
 		return s
 	}
-	s += " Its confidence interval comes from a bootstrap: the scores are drawn again and again with replacement"
+	s += " Its " + levelWords(f) + "confidence interval comes from a bootstrap: the scores are drawn again and again with replacement"
 	if clusters := distinct(f, "n_clusters"); len(clusters) > 0 {
 		s += fmt.Sprintf(", whole clusters (here %s, such as prompts) at a time, because scores of one cluster are alike", strings.Join(clusters, " or "))
 	}

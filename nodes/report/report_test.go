@@ -222,7 +222,7 @@ func TestEachInputAlone(t *testing.T) {
 			t.Errorf("%s: %v", port, err)
 		}
 		empty := array.NewTableFromRecords(in.Schema(), nil)
-		if files, err := run(t, "{}", map[string]arrow.Table{port: empty}); err != nil || len(files) != 2 {
+		if files, err := run(t, "{}", map[string]arrow.Table{port: empty}); err != nil || len(files) != 3 {
 			t.Errorf("%s, empty: %v, %d files", port, err, len(files))
 		}
 	}

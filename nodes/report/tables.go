@@ -121,7 +121,11 @@ func fixed(v float64, digits int) string {
 
 func isP(name string) bool {
 	name = strings.ToLower(name)
-	return name == "p" || name == "p_value" || name == "pvalue" || strings.HasPrefix(name, "p_adj")
+	switch name {
+	case "p", "p_value", "pvalue", "p_raw", "p_local", "p_global", "q_value":
+		return true
+	}
+	return strings.HasPrefix(name, "p_adj")
 }
 
 // pValue writes a p value to three decimals, as journals want it.
@@ -138,7 +142,9 @@ func pValue(p float64) string {
 // human is a column's name in words.
 func human(name string) string {
 	known := map[string]string{"ci_lower": "CI, low", "ci_upper": "CI, high", "ci_low": "CI, low", "ci_high": "CI, high", "ci_method": "Interval", "n": "n",
-		"df": "df", "p_value": "p", "p": "p", "se": "SE", "sd": "SD", "lambda": "λ", "pareto": "On the front", "n_clusters": "Clusters"}
+		"df": "df", "p_value": "p", "p": "p", "se": "SE", "sd": "SD", "lambda": "λ", "pareto": "On the front", "n_clusters": "Clusters",
+		"p_raw": "p", "p_local": "p, corrected in family", "p_global": "p, corrected in study", "lower_cl": "CI, low", "upper_cl": "CI, high", "interval": "Confidence interval", "spec": "Analysis",
+		"chi_sq": "χ²", "cramers_v": "Cramér’s V", "log_lik": "Log-likelihood", "aic": "AIC", "aicc": "AICc", "bic": "BIC", "sigma": "Residual SD", "sd_cor": "SD or correlation"}
 	if s, ok := known[name]; ok {
 		return s
 	}

@@ -1,0 +1,464 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+	"github.com/apache/arrow/go/v17/arrow"
+
+	"github.com/seed-4012077a/flow/engine/internal/cache"
+	"github.com/seed-4012077a/flow/engine/internal/ledger"
+	"github.com/seed-4012077a/flow/engine/internal/node/file"
+	"github.com/seed-4012077a/flow/engine/internal/pipeline"
+	"github.com/seed-4012077a/flow/engine/internal/table"
+	"github.com/seed-4012077a/flow/engine/internal/table/format"
+)
+
+// ReportOptions say what a report shows and where it goes.
+type ReportOptions struct {
+	// Run is a run's name or a part of it, a pipeline's name or its file (its
+	// latest run), or "" or "last" for the latest run.
+	Run string
+	// Only are nodes, perhaps with a port and a cell; the tables of no others
+	// are shown. Empty: those of all.
+	Only []string
+	// Dir is the folder that the files go to; "": out/report/PIPELINE.
+	Dir string
+	// Title is the page's; "": the pipeline's name.
+	Title string
+	// Sets are further parameters of report#page, such as "scale=[0, 100]".
+	Sets     []string
+	Observer Observer // may be nil
+}
+
+// Report is a report that was written.
+type Report struct {
+	Run       string          `json:"run"`
+	Pipeline  string          `json:"pipeline"`
+	Dir       string          `json:"dir"`
+	Simulated bool            `json:"simulated"`
+	Tables    []ReportedTable `json:"tables"`
+	LeftOut   []string        `json:"left_out,omitempty"` // tables that are too long, and why
+	Files     []ReportedFile  `json:"files"`
+}
+
+// ReportedTable is a table that the report shows.
+type ReportedTable struct {
+	Source string `json:"source"` // node, or node.port where it is not the main one
+	Kind   string `json:"kind"`   // input port of report#page
+	Rows   int64  `json:"rows"`
+}
+
+// ReportedFile is a file of the report.
+type ReportedFile struct {
+	Path      string `json:"path"` // below the report's folder
+	MediaType string `json:"media_type"`
+	Bytes     int64  `json:"bytes"`
+	Changed   bool   `json:"changed"` // it was written; else it was there with the same content
+}
+
+// maxReportRows is how long a table a report takes: its page and pictures are
+// made in memory.
+const maxReportRows = 200_000
+
+// fromNode is the column that tells the tables of several nodes apart that
+// come through one port of report#page.
+const fromNode = "from_node"
+
+// Report writes a run's results as a page with pictures and tables. It finds
+// the run's tables by their columns, hands them to report#page in a pipeline
+// of its own, and runs that in the workspace, so that what was drawn once is
+// kept.
+func (e *Engine) Report(ctx context.Context, o ReportOptions) (*Report, error) {
+	d, err := e.reportedRun(ctx, o.Run)
+	if err != nil {
+		return nil, err
+	}
+	rep := &Report{Run: d.ID, Pipeline: d.Pipeline, Dir: o.Dir}
+	if rep.Dir == "" {
+		rep.Dir = filepath.Join("out", "report", folderName(d.Pipeline))
+	}
+	tables, err := e.reportTables(ctx, d, o.Only, rep)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		for _, t := range tables {
+			t.close()
+		}
+	}()
+	if len(tables) == 0 {
+		return nil, nothingToShow(d, o.Only, rep)
+	}
+	reports, err := e.folder("reports")
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp(reports, d.ID+"-*")
+	if err != nil {
+		return nil, cache.Explain(fmt.Errorf("the report's inputs: %w", err))
+	}
+	defer os.RemoveAll(dir)
+	if err := writeReportPipeline(ctx, dir, d, tables, o, rep.Simulated); err != nil {
+		return nil, err
+	}
+	return rep, e.runReport(ctx, dir, o, rep)
+}
+
+// reportedRun finds the run that a report is about. Runs that made reports are
+// not meant by "the latest".
+func (e *Engine) reportedRun(ctx context.Context, name string) (ledger.RunDetail, error) {
+	l, err := e.history()
+	if err != nil {
+		return ledger.RunDetail{}, err
+	}
+	runs, err := l.Runs(ctx, 0)
+	if err != nil {
+		return ledger.RunDetail{}, err
+	}
+	own := filepath.Join(e.cfg.Workspace, "reports") + string(filepath.Separator)
+	runs = slices.DeleteFunc(runs, func(r ledger.RunRow) bool { return strings.HasPrefix(r.File, own) })
+	if len(runs) == 0 {
+		return ledger.RunDetail{}, errors.New("nothing has run in this workspace yet: `flow run` first, or name another with --workspace")
+	}
+	if name == "" || name == "last" {
+		return l.Run(ctx, runs[0].ID)
+	}
+	called := name
+	if decl, err := pipeline.Load(name, pipeline.Options{}); decl != nil {
+		called = decl.Name // what else may be wrong with the file is not asked here
+	} else if strings.HasSuffix(name, ".toml") {
+		return ledger.RunDetail{}, asPipelineError(err)
+	}
+	var names []string
+	for _, r := range runs {
+		if r.Pipeline == called {
+			return l.Run(ctx, r.ID)
+		}
+		if !slices.Contains(names, r.Pipeline) {
+			names = append(names, r.Pipeline)
+		}
+	}
+	if called != name || strings.HasSuffix(name, ".toml") {
+		return ledger.RunDetail{}, fmt.Errorf("pipeline %q (%s) has not run in this workspace: `flow run %s` first; those that have are %s", called, name, name, strings.Join(names, ", "))
+	}
+	d, err := l.Run(ctx, name)
+	if err != nil {
+		if near := pipeline.Nearest(name, names); near != "" {
+			return d, fmt.Errorf("%w; did you mean the pipeline %q?", err, near)
+		}
+		return d, fmt.Errorf("%w; or name a pipeline: %s", err, strings.Join(names, ", "))
+	}
+	return d, nil
+}
+
+// reportTable is a table of a run that a report shows.
+type reportTable struct {
+	kind   reportKind
+	source string
+	rows   int64
+	*Table
+	opened table.Reader // nil once it was handed on
+}
+
+func (t *reportTable) close() {
+	if t.opened != nil {
+		_ = t.opened.Close() // it was only read
+		t.opened = nil
+	}
+}
+
+// reportTables opens the run's tables that a report can show, in the order of
+// its tasks, and notes in rep which they are.
+func (e *Engine) reportTables(ctx context.Context, d ledger.RunDetail, only []string, rep *Report) (tables []*reportTable, err error) {
+	defer func() {
+		if err != nil {
+			for _, t := range tables {
+				t.close()
+			}
+			tables = nil
+		}
+	}()
+	chosen, err := chosenArtifacts(d, only)
+	if err != nil {
+		return nil, err
+	}
+	store, err := e.store()
+	if err != nil {
+		return nil, err
+	}
+	for _, parts := range chosen {
+		t := &reportTable{source: sourceName(parts[0]), Table: &Table{Name: sourceName(parts[0]), Run: d.ID, store: store, parts: parts}}
+		for _, p := range parts {
+			t.rows += p.Rows
+		}
+		first, err := t.open(0)
+		if err != nil {
+			return tables, fmt.Errorf("%s: %w", t.source, err)
+		}
+		kind, known := kindOf(first.Schema())
+		if !rep.Simulated {
+			rep.Simulated, err = markedSimulated(ctx, first)
+		}
+		if err = errors.Join(err, first.Close()); err != nil {
+			return tables, fmt.Errorf("%s: %w", t.source, err)
+		}
+		if !known || t.rows == 0 {
+			continue
+		}
+		if t.rows > maxReportRows {
+			rep.LeftOut = append(rep.LeftOut, fmt.Sprintf("%s has %d rows; a report takes %d", t.source, t.rows, maxReportRows))
+			continue
+		}
+		t.kind = kind
+		if t.opened, err = t.reader(); err != nil {
+			return tables, err
+		}
+		if kind.last {
+			tables = slices.DeleteFunc(tables, func(old *reportTable) bool {
+				if old.kind.port == kind.port {
+					old.close()
+				}
+				return old.kind.port == kind.port
+			})
+		}
+		tables = append(tables, t)
+	}
+	for _, t := range tables {
+		rep.Tables = append(rep.Tables, ReportedTable{Source: t.source, Kind: t.kind.port, Rows: t.rows})
+	}
+	return tables, nil
+}
+
+// chosenArtifacts groups a run's artifacts by node and port, the cells of a
+// matrix together, in the order of the run's tasks.
+func chosenArtifacts(d ledger.RunDetail, only []string) ([][]ledger.ArtifactRow, error) {
+	keep := d.Artifacts
+	if len(only) > 0 {
+		keep = nil
+		var nodes []string
+		for _, a := range d.Artifacts {
+			nodes = append(nodes, a.Node)
+		}
+		slices.Sort(nodes)
+		nodes = slices.Compact(nodes)
+		for _, name := range only {
+			w := parseWanted(name)
+			if !slices.Contains(nodes, w.node) {
+				next := "its nodes with outputs are " + strings.Join(nodes, ", ")
+				if near := pipeline.Nearest(w.node, nodes); near != "" {
+					next = fmt.Sprintf("did you mean %q?", near)
+				}
+				return nil, fmt.Errorf("run %s has no output of %q; %s", d.ID, w.node, next)
+			}
+			found := false
+			for _, a := range d.Artifacts {
+				if a.Node == w.node && (w.cell == "" || a.Label == w.cell) && (w.port == "" || a.Port == w.port) {
+					keep, found = append(keep, a), true
+				}
+			}
+			if !found {
+				if _, err := w.match(d.Artifacts); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	slices.SortStableFunc(keep, func(a, b ledger.ArtifactRow) int { return a.Task - b.Task })
+	var groups [][]ledger.ArtifactRow
+	for _, a := range keep {
+		at := slices.IndexFunc(groups, func(g []ledger.ArtifactRow) bool { return g[0].Node == a.Node && g[0].Port == a.Port })
+		switch {
+		case at < 0:
+			groups = append(groups, []ledger.ArtifactRow{a})
+		case !slices.ContainsFunc(groups[at], func(o ledger.ArtifactRow) bool { return o.Label == a.Label }):
+			groups[at] = append(groups[at], a)
+		}
+	}
+	return groups, nil
+}
+
+func sourceName(a ledger.ArtifactRow) string {
+	if a.Index == 0 {
+		return a.Node
+	}
+	return a.Node + "." + a.Port
+}
+
+// markedSimulated reports whether the first row says in a column simulated
+// that the data were made up.
+func markedSimulated(ctx context.Context, r partReader) (bool, error) {
+	at := r.Schema().FieldIndices("simulated")
+	if len(at) == 0 {
+		return false, nil
+	}
+	for {
+		rec, err := r.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		if rec.NumRows() == 0 {
+			rec.Release()
+			continue
+		}
+		c := rec.Column(at[0])
+		marked := c.IsValid(0) && !slices.Contains([]string{"", "false", "0", "no"}, c.ValueStr(0))
+		rec.Release()
+		return marked, nil
+	}
+}
+
+func nothingToShow(d ledger.RunDetail, only []string, rep *Report) error {
+	if len(rep.LeftOut) > 0 {
+		return fmt.Errorf("run %s of %q has no table short enough for a report: %s", d.ID, d.Pipeline, strings.Join(rep.LeftOut, "; "))
+	}
+	of := "it"
+	if len(only) > 0 {
+		of = strings.Join(only, ", ")
+	}
+	var kinds []string
+	for _, k := range reportKinds() {
+		if !slices.Contains(kinds, k.port) {
+			kinds = append(kinds, k.port)
+		}
+	}
+	return fmt.Errorf("run %s of pipeline %q has nothing that a report can show: no table of %s has the columns of one of %s; `flow plugin describe report` lists them", d.ID, d.Pipeline, of, strings.Join(kinds, ", "))
+}
+
+// writeReportPipeline writes the tables of each kind as one Arrow file, and
+// the pipeline that reads them, below dir.
+func writeReportPipeline(ctx context.Context, dir string, d ledger.RunDetail, tables []*reportTable, o ReportOptions, simulated bool) error {
+	inputs := map[string]any{}
+	nodes := map[string]any{}
+	var sources []string
+	for _, t := range tables {
+		sources = append(sources, t.source)
+		port := t.kind.port
+		if inputs[port] != nil {
+			continue
+		}
+		path := filepath.Join(dir, port+".arrow")
+		same := slices.DeleteFunc(slices.Clone(tables), func(other *reportTable) bool { return other.kind.port != port })
+		if err := writeUnion(ctx, path, same); err != nil {
+			return err
+		}
+		// Names that no study's node has: `flow show` finds nodes by name in
+		// the latest runs, of which this will be one.
+		inputs[port] = "reported_" + port
+		nodes["reported_"+port] = map[string]any{"uses": "read", "with": map[string]any{"path": path}}
+	}
+	title := o.Title
+	if title == "" {
+		title = d.Pipeline
+	}
+	with := map[string]any{"title": title, "provenance": map[string]any{"pipeline": d.Pipeline, "pipeline file": filepath.Base(d.File), "run": d.ID, "state of the run": d.State,
+		"run started": d.Started.UTC().Format("2006-01-02 15:04 UTC"), "flow": d.Version, "tables from nodes": strings.Join(sources, ", ")}}
+	if simulated {
+		with["simulated"] = true
+	}
+	nodes[reportPage] = map[string]any{"uses": "report#page", "inputs": inputs, "with": with}
+	f, err := os.Create(filepath.Join(dir, "report.toml"))
+	if err != nil {
+		return cache.Explain(err)
+	}
+	err = toml.NewEncoder(f).Encode(map[string]any{"pipeline": map[string]any{"name": "report"}, "nodes": nodes})
+	return errors.Join(err, f.Close())
+}
+
+const reportPage = "report_page"
+
+// writeUnion writes tables of one kind as one file; several of them with the
+// column fromNode.
+func writeUnion(ctx context.Context, path string, tables []*reportTable) error {
+	var schemas []*arrow.Schema
+	for _, t := range tables {
+		if len(tables) > 1 {
+			with, err := table.WithConstants(t.opened, []table.Constant{{Name: fromNode, Type: arrow.BinaryTypes.String, Value: t.source}})
+			if err != nil {
+				return fmt.Errorf("%s: %w", t.source, err)
+			}
+			t.opened = with
+		}
+		schemas = append(schemas, t.opened.Schema())
+	}
+	schema := unionSchema(schemas)
+	var parts []table.Reader
+	for _, t := range tables {
+		parts = append(parts, &projected{t.opened, schema})
+		t.opened = nil
+	}
+	whole, err := table.Concat(schema, parts)
+	if err != nil {
+		closeAll(parts)
+		return err
+	}
+	defer whole.Close()
+	out, err := format.Create(path, "", schema, format.Options{})
+	if err != nil {
+		return cache.Explain(err)
+	}
+	if _, err := table.Copy(ctx, out, whole); err != nil {
+		out.Abort()
+		return cache.Explain(err)
+	}
+	return cache.Explain(out.Close())
+}
+
+// runReport runs the report's pipeline and puts the files that it gives below
+// the report's folder.
+func (e *Engine) runReport(ctx context.Context, dir string, o ReportOptions, rep *Report) error {
+	source := Source{File: filepath.Join(dir, "report.toml")}
+	for _, set := range o.Sets {
+		source.Sets = append(source.Sets, "nodes."+reportPage+".with."+set)
+	}
+	p, err := e.Plan(ctx, source)
+	if err != nil {
+		return err
+	}
+	p.source = nil // its file is gone when this ends: there is no next run of it
+	sum, err := e.Run(ctx, p, RunOptions{Observer: o.Observer})
+	if err != nil {
+		return err
+	}
+	files, err := e.Find(ctx, reportPage, sum.Run)
+	if err != nil {
+		return err
+	}
+	r, err := files.reader()
+	if err != nil {
+		return err
+	}
+	list, err := file.Publish(ctx, r, rep.Dir)
+	if err = errors.Join(err, r.Close()); err != nil {
+		return fmt.Errorf("writing the report: %w; name another folder with --out", cache.Explain(err))
+	}
+	for _, f := range list {
+		rep.Files = append(rep.Files, ReportedFile{Path: f.Path, MediaType: f.MediaType, Bytes: f.Bytes, Changed: f.Changed})
+	}
+	return nil
+}
+
+// folderName makes a pipeline's name fit for a folder.
+func folderName(name string) string {
+	s := strings.Trim(strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_':
+			return r
+		}
+		return '-'
+	}, name), "-")
+	if s == "" {
+		return "pipeline"
+	}
+	return s
+}

@@ -1,0 +1,430 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+)
+
+// effect is one contrast, slope or coefficient with its interval.
+type effect struct {
+	study, outcome, test, kind, spec string
+	logOdds                          bool    // its model is logistic
+	estimate, low, high              float64 // on the outcome's scale, or log odds
+	p, corrected                     float64 // NaN: none
+}
+
+// effects returns the rows of a table of contrasts that can be drawn: those
+// with an estimate and both limits.
+func effects(f *frame) []effect {
+	var all []effect
+	at := func(name string, i int) string {
+		if c := f.column(name); c != nil && c[i] != nil {
+			return text(c[i])
+		}
+		return ""
+	}
+	value := func(i int, names ...string) float64 {
+		if v, ok := number(f.column(names...), i); ok {
+			return v
+		}
+		return math.NaN()
+	}
+	for i := range f.rows() {
+		e := effect{study: at("study_type", i), outcome: at("outcome", i), test: at("test", i), kind: at("test_type", i), spec: at("spec", i),
+			logOdds:  strings.Contains(strings.ToLower(at("method", i)), "logistic"),
+			estimate: value(i, "estimate"), low: value(i, "lower_cl"), high: value(i, "upper_cl"),
+			p: value(i, "p_raw"), corrected: value(i, "p_global")}
+		if !math.IsNaN(e.estimate + e.low + e.high) {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// forestGroup is what one forest plot shows: a study, a type of test and a
+// scale.
+type forestGroup struct {
+	study, kind string
+	logOdds     bool
+	effects     []effect // by outcome, test and spec, each in order of first appearance
+}
+
+func forestGroups(all []effect) []forestGroup {
+	var groups []forestGroup
+	outcomes, tests, specs := map[string]int{}, map[string]int{}, map[string]int{}
+	seen := func(m map[string]int, s string) {
+		if _, ok := m[s]; !ok {
+			m[s] = len(m)
+		}
+	}
+	for _, e := range all {
+		seen(outcomes, e.outcome)
+		seen(tests, e.test)
+		seen(specs, e.spec)
+		i := slices.IndexFunc(groups, func(g forestGroup) bool { return g.study == e.study && g.kind == e.kind && g.logOdds == e.logOdds })
+		if i < 0 {
+			i, groups = len(groups), append(groups, forestGroup{study: e.study, kind: e.kind, logOdds: e.logOdds})
+		}
+		groups[i].effects = append(groups[i].effects, e)
+	}
+	for _, g := range groups {
+		slices.SortStableFunc(g.effects, func(a, b effect) int {
+			return cmp.Or(cmp.Compare(outcomes[a.outcome], outcomes[b.outcome]), cmp.Compare(tests[a.test], tests[b.test]), cmp.Compare(specs[a.spec], specs[b.spec]))
+		})
+	}
+	return groups
+}
+
+// Sizes of forest plots, in points. A picture with more lines than fit a
+// printed page goes on in another.
+const (
+	forestLine = 13.5
+	forestGap  = 5 // between outcomes
+	forestHead = 20
+	forestAxis = 40
+	forestMost = 60 // lines
+)
+
+// drawForests draws a forest plot for each study, type of test and scale: main
+// effects open on the page, what explains them on demand.
+func drawForests(_ params, f *frame) ([]drawing, error) {
+	specs := specLooks(effects(f))
+	level := levelWords(f)
+	var all []drawing
+	for _, g := range forestGroups(effects(f)) {
+		parts := forestParts(g.effects)
+		for i, part := range parts {
+			d, err := forestDrawing(g, part, specs, level)
+			if err != nil {
+				return nil, err
+			}
+			if len(parts) > 1 {
+				d.title += fmt.Sprintf(" (%d of %d)", i+1, len(parts))
+			}
+			all = append(all, d)
+		}
+	}
+	return all, nil
+}
+
+// forestParts cuts effects into pictures, between outcomes where it can.
+func forestParts(all []effect) [][]effect {
+	var parts [][]effect
+	for len(all) > forestMost {
+		cut := forestMost
+		for cut > forestMost/2 && all[cut].outcome == all[cut-1].outcome {
+			cut--
+		}
+		if cut == forestMost/2 {
+			cut = forestMost
+		}
+		parts, all = append(parts, all[:cut]), all[cut:]
+	}
+	return append(parts, all)
+}
+
+// specLooks gives each specification its mark: the primary analysis a filled
+// blue square, the others marks of their own.
+func specLooks(all []effect) map[string]draw.GlyphStyle {
+	looks := map[string]draw.GlyphStyle{}
+	shapes := []draw.GlyphDrawer{draw.CircleGlyph{}, draw.PyramidGlyph{}, diamond{}, draw.BoxGlyph{}, draw.RingGlyph{}, draw.TriangleGlyph{}, draw.CrossGlyph{}}
+	n := 0
+	for _, e := range all {
+		if _, ok := looks[e.spec]; ok {
+			continue
+		}
+		if e.spec == "primary" {
+			looks[e.spec] = draw.GlyphStyle{Color: palette[0], Radius: vg.Points(3.4), Shape: square4{}}
+			continue
+		}
+		looks[e.spec] = draw.GlyphStyle{Color: palette[1+n%(len(palette)-1)], Radius: vg.Points(3), Shape: shapes[n%len(shapes)]}
+		n++
+	}
+	return looks
+}
+
+// testKind says in words what a type of test is.
+func testKind(kind string) string {
+	if of, ok := strings.CutPrefix(kind, "main_effect_"); ok {
+		return "Main effect: " + strings.ReplaceAll(of, "_", " ")
+	}
+	if s, ok := map[string]string{"dose_response": "Dose-response: coefficients of λ's polynomial", "moderation": "Moderation: interactions", "simple_effect": "Simple effects, at each level of another factor",
+		"temporal_main": "Change over time", "temporal_interaction": "Effects on the change over time", "temporal_simple": "Effects at the first and the last time",
+		"temporal_slope": "Slopes of time by arm", "temporal_coefficient": "Coefficients of time"}[kind]; ok {
+		return s
+	}
+	return human(kind)
+}
+
+func forestDrawing(g forestGroup, rows []effect, looks map[string]draw.GlyphStyle, level string) (drawing, error) {
+	scale := "Estimate with its " + level + "confidence interval"
+	if g.logOdds {
+		scale = "Log odds with their " + level + "confidence interval"
+	}
+	pl := newPlot(scale, "")
+	title := strings.TrimSuffix(testKind(g.kind)+", "+human(g.study), ", ")
+	name := "forest-" + slug(g.study+" "+g.kind)
+	if g.logOdds {
+		title, name = title+", log odds", name+"-log-odds"
+	}
+	f := &forest{plot: pl, rows: rows, looks: looks}
+	height, err := f.layOut()
+	if err != nil {
+		return drawing{}, err
+	}
+	d := drawing{name: name, section: "effects", title: title, columns: 1, width: wholeWidth, height: height,
+		folded: !strings.HasPrefix(g.kind, "main_effect_"), panels: []panel{{paint: f.paint}}}
+	d.caption = "Lines are " + level + "confidence intervals; the dashed line is no effect."
+	if tests := distinctOf(rows, func(e effect) string { return e.test }); len(tests) == 1 {
+		d.caption = tests[0] + ". " + d.caption
+	}
+	if slices.ContainsFunc(rows, func(e effect) bool { return e.spec == "primary" }) && len(distinctOf(rows, func(e effect) string { return e.spec })) > 1 {
+		d.caption += " The filled square is the primary analysis."
+	}
+	if f.corrected {
+		d.caption += " p (corrected) is corrected for the number of tests, where the plan does so."
+	}
+	return d, nil
+}
+
+func distinctOf(rows []effect, of func(effect) string) []string {
+	var all []string
+	for _, e := range rows {
+		if s := of(e); !slices.Contains(all, s) {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// forest is a forest plot: columns of words on both sides of a plot whose rows
+// are theirs.
+type forest struct {
+	plot        *plot.Plot
+	rows        []effect
+	looks       map[string]draw.GlyphStyle
+	y           []float64    // of each row, in points from the plot's lower edge
+	bands       [][2]float64 // of every other outcome
+	total       float64      // the plot's height in points
+	left, right []textColumn
+	corrected   bool
+}
+
+// textColumn is a column of words beside a forest plot.
+type textColumn struct {
+	head  string
+	cells []string
+	right bool // aligned
+	grey  bool
+	width vg.Length
+}
+
+// layOut places the rows and fills the columns of words. It returns the
+// picture's height.
+func (f *forest) layOut() (vg.Length, error) {
+	f.place()
+	f.columnsLeft()
+	f.columnsRight()
+	for _, columns := range [][]textColumn{f.left, f.right} {
+		for i := range columns {
+			c := &columns[i]
+			c.width = words(10).Width(c.head)
+			for _, s := range c.cells {
+				c.width = max(c.width, words(10).Width(s))
+			}
+			c.width += vg.Points(14)
+		}
+	}
+	low, high := 0.0, 0.0
+	for _, e := range f.rows {
+		low, high = min(low, e.low), max(high, e.high)
+	}
+	f.plot.X.Min, f.plot.X.Max = low, high
+	pad(&f.plot.X, 0.03)
+	f.plot.Y.Min, f.plot.Y.Max = 0, f.total
+	f.plot.HideY()
+	f.plot.Y.Padding = 0
+	f.plot.BackgroundColor = nil
+	zero, err := plotter.NewLine(plotter.XYs{{X: 0, Y: 0}, {X: 0, Y: f.total}})
+	if err != nil {
+		return 0, err
+	}
+	zero.LineStyle = draw.LineStyle{Color: ink, Width: vg.Points(0.9), Dashes: dashes[1]}
+	f.plot.Add(zero, f)
+	return vg.Length(f.total+forestHead+forestAxis) + vg.Points(12), nil
+}
+
+// place gives each row its height, from the top, and every other outcome a
+// band.
+func (f *forest) place() {
+	var fromTop []float64
+	at, odd := 0.0, false
+	var bands [][2]float64
+	for i, e := range f.rows {
+		if i > 0 && e.outcome != f.rows[i-1].outcome {
+			if odd {
+				bands[len(bands)-1][1] = at
+			}
+			at += forestGap
+			if odd = !odd; odd {
+				bands = append(bands, [2]float64{at - forestGap, 0})
+			}
+			at += forestGap
+		}
+		fromTop = append(fromTop, at+forestLine/2)
+		at += forestLine
+	}
+	if odd {
+		bands[len(bands)-1][1] = at + forestGap
+	}
+	f.total = at + forestGap
+	for _, y := range fromTop {
+		f.y = append(f.y, f.total-y)
+	}
+	for _, b := range bands {
+		f.bands = append(f.bands, [2]float64{f.total - b[1], f.total - b[0]})
+	}
+}
+
+// columnsLeft names the rows: outcome, test where there are several, and
+// specification where there are several. What the row above says is not said
+// again.
+func (f *forest) columnsLeft() {
+	parts := []struct {
+		head string
+		of   func(effect) string
+		most int
+	}{{"Outcome", func(e effect) string { return human(e.outcome) }, 36}, {"Test", func(e effect) string { return e.test }, 52}, {"Analysis", func(e effect) string { return strings.ReplaceAll(e.spec, "_", " ") }, 24}}
+	above := func(e effect, upTo int) string {
+		var s []string
+		for _, p := range parts[:upTo+1] {
+			s = append(s, p.of(e))
+		}
+		return strings.Join(s, "\x00")
+	}
+	for k, p := range parts {
+		if k > 0 && len(distinctOf(f.rows, p.of)) == 1 {
+			continue
+		}
+		c := textColumn{head: p.head, grey: k == 2}
+		for i, e := range f.rows {
+			s := clip(p.of(e), p.most)
+			if i > 0 && above(e, k) == above(f.rows[i-1], k) {
+				s = ""
+			}
+			c.cells = append(c.cells, s)
+		}
+		f.left = append(f.left, c)
+	}
+}
+
+func (f *forest) columnsRight() {
+	var sizes []any
+	for _, e := range f.rows {
+		sizes = append(sizes, e.estimate, e.low, e.high)
+	}
+	write, _ := writer("", sizes)
+	estimate := textColumn{head: "Estimate (interval)", right: true}
+	p, corrected := textColumn{head: "p", right: true}, textColumn{head: "p (corrected)", right: true}
+	for _, e := range f.rows {
+		estimate.cells = append(estimate.cells, fmt.Sprintf("%s (%s to %s)", write(e.estimate), write(e.low), write(e.high)))
+		p.cells = append(p.cells, pValue(e.p))
+		q := ""
+		if !math.IsNaN(e.corrected) {
+			q, f.corrected = pValue(e.corrected), true
+		}
+		corrected.cells = append(corrected.cells, q)
+	}
+	f.right = []textColumn{estimate, p}
+	if f.corrected {
+		f.right = append(f.right, corrected)
+	}
+}
+
+// DataRange implements plot.DataRanger.
+func (f *forest) DataRange() (xmin, xmax, ymin, ymax float64) {
+	return f.plot.X.Min, f.plot.X.Max, 0, f.total
+}
+
+// Plot draws the estimates and their intervals.
+func (f *forest) Plot(c draw.Canvas, p *plot.Plot) {
+	x, y := p.Transforms(&c)
+	for i, e := range f.rows {
+		look := f.looks[e.spec]
+		style := draw.LineStyle{Color: look.Color, Width: vg.Points(1.4)}
+		at := y(f.y[i])
+		c.StrokeLine2(style, x(e.low), at, x(e.high), at)
+		for _, end := range []float64{e.low, e.high} {
+			c.StrokeLine2(style, x(end), at-2.2, x(end), at+2.2)
+		}
+		c.DrawGlyph(look, vg.Point{X: x(e.estimate), Y: at})
+	}
+}
+
+// paint draws the picture.
+func (f *forest) paint(c draw.Canvas) {
+	var left, right vg.Length
+	for _, col := range f.left {
+		left += col.width
+	}
+	for _, col := range f.right {
+		right += col.width
+	}
+	at := draw.Crop(c, left, -right-vg.Points(4), 0, -forestHead)
+	data := f.plot.DataCanvas(at)
+	_, y := f.plot.Transforms(&data)
+	for _, b := range f.bands {
+		box := []vg.Point{{X: c.Min.X, Y: y(b[0])}, {X: c.Max.X, Y: y(b[0])}, {X: c.Max.X, Y: y(b[1])}, {X: c.Min.X, Y: y(b[1])}}
+		c.FillPolygon(wash, box)
+	}
+	f.plot.Draw(at)
+	f.write(c, f.left, c.Min.X, y)
+	f.write(c, f.right, c.Max.X-right, y)
+}
+
+func (f *forest) write(c draw.Canvas, columns []textColumn, from vg.Length, y func(float64) vg.Length) {
+	for _, col := range columns {
+		style := words(10)
+		style.YAlign = draw.YCenter
+		x := from
+		if col.right {
+			style.XAlign, x = draw.XRight, from+col.width
+		}
+		head := style
+		head.Color = soft
+		c.FillText(head, vg.Point{X: x, Y: c.Max.Y - forestHead/2}, col.head)
+		if col.grey {
+			style.Color = soft
+		}
+		for i, s := range col.cells {
+			c.FillText(style, vg.Point{X: x, Y: y(f.y[i])}, s)
+		}
+		from += col.width
+	}
+}
+
+// square4 is a filled square.
+type square4 struct{}
+
+// DrawGlyph implements draw.GlyphDrawer.
+func (square4) DrawGlyph(c *draw.Canvas, s draw.GlyphStyle, at vg.Point) {
+	r := s.Radius
+	c.FillPolygon(s.Color, []vg.Point{{X: at.X - r, Y: at.Y - r}, {X: at.X + r, Y: at.Y - r}, {X: at.X + r, Y: at.Y + r}, {X: at.X - r, Y: at.Y + r}})
+}
+
+// diamond is a filled square on its corner.
+type diamond struct{}
+
+// DrawGlyph implements draw.GlyphDrawer.
+func (diamond) DrawGlyph(c *draw.Canvas, s draw.GlyphStyle, at vg.Point) {
+	r := s.Radius * 1.3
+	c.FillPolygon(s.Color, []vg.Point{{X: at.X - r, Y: at.Y}, {X: at.X, Y: at.Y - r}, {X: at.X + r, Y: at.Y}, {X: at.X, Y: at.Y + r}})
+}
