@@ -2,7 +2,6 @@ package lmm
 
 import (
 	"fmt"
-	"math"
 
 	"gonum.org/v1/gonum/mat"
 )
@@ -168,31 +167,4 @@ func (m *Model) addEffects(out []float64, b [][]float64) {
 			out[i] += dot(r.z[i*k:(i+1)*k], b[fac][int(r.index[i])*kf+at:])
 		}
 	}
-}
-
-// Explained is Nakagawa and Schielzeth's R^2: the share of variance due to the
-// fixed effects (marginal) and to fixed and random effects (conditional). The
-// variance of a random term is averaged over the rows (Johnson 2014).
-func (m *Model) Explained() (marginal, conditional float64) {
-	fixed := m.population()
-	mean, v := 0.0, 0.0
-	n := float64(len(fixed))
-	for i := range fixed {
-		fixed[i] -= m.q.offset(i)
-		mean += fixed[i] / n
-	}
-	for _, f := range fixed {
-		v += (f - mean) * (f - mean) / (n - 1)
-	}
-	random := 0.0
-	for t := range m.q.random {
-		s := m.termCovariance(t)
-		k := len(m.q.random[t].names)
-		for i := 0; i < m.q.n; i++ {
-			z := m.q.random[t].z[i*k : (i+1)*k]
-			random += quadratic(z, s, z) / n
-		}
-	}
-	all := v + random + m.sigma*m.sigma
-	return v / all, math.Min(1, (v+random)/all)
 }

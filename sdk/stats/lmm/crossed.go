@@ -31,6 +31,8 @@ type crossed struct {
 	q1, q2  int       // levels of factor 1; columns of Z2
 	n       int
 
+	small, most float64 // bounds on exact traces: in the search, ever
+
 	a     []float64 // Z1g'Z1g, q1 x k x k
 	b1    []float64 // Z1'[X y], q1*k x w
 	b2    []float64 // Z2'[X y], q2 x w
@@ -68,7 +70,7 @@ type triple struct {
 }
 
 func newCrossed(q *problem, first int) *crossed {
-	x := &crossed{p: q.p, w: q.w, n: q.n, first: first, factors: q.factors, at: make([]int, len(q.factors))}
+	x := &crossed{p: q.p, w: q.w, n: q.n, first: first, factors: q.factors, small: smallWork, most: mostWork, at: make([]int, len(q.factors))}
 	one := q.factors[x.first]
 	x.k, x.q1 = one.k, len(one.levels)
 	for i, f := range q.factors {

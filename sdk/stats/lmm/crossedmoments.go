@@ -11,7 +11,7 @@ import (
 const (
 	smallWork = 3e7 // done at every step of the search
 	mostWork  = 2e11
-	mostRest  = 3000 // columns of Z2, of which six squares are held
+	mostRest  = 2000 // columns of Z2, of which eight squares are held, 256 MB
 )
 
 // traceWork is about the number of multiplications of exactTraces.
@@ -32,7 +32,7 @@ func (x *crossed) curvature(c, b []float64, dirs []direction, exact bool) (curva
 		return curvature{}, err
 	}
 	work := x.traceWork()
-	if work <= smallWork || exact && work <= mostWork && x.q2 <= mostRest {
+	if work <= x.small || exact && work <= x.most && x.q2 <= mostRest {
 		if mo.tt, err = x.exactTraces(dirs); err != nil {
 			return curvature{}, err
 		}
@@ -41,8 +41,8 @@ func (x *crossed) curvature(c, b []float64, dirs []direction, exact bool) (curva
 }
 
 func (x *crossed) moments(dirs []direction) (moments, error) {
-	if work := x.traceWork(); work > mostWork || x.q2 > mostRest {
-		return moments{}, fmt.Errorf("the Kenward-Roger approximation for these crossed factors takes about %.2g multiplications and %d columns beside the largest factor, more than the bounds of %.2g and %d: ask for Satterthwaite degrees of freedom", work, x.q2, mostWork, mostRest)
+	if work := x.traceWork(); work > x.most || x.q2 > mostRest {
+		return moments{}, fmt.Errorf("the Kenward-Roger approximation for these crossed factors takes about %.2g multiplications and %d columns beside the largest factor, more than the bounds of %.2g and %d: ask for Satterthwaite degrees of freedom", work, x.q2, x.most, mostRest)
 	}
 	mo, err := x.firstAndSecond(dirs)
 	if err != nil {

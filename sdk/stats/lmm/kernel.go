@@ -20,6 +20,16 @@ import "fmt"
 // where V_i = sum_g Z_g S_i Z_g' is a direction: the derivative of V in a
 // parameter, S_i symmetric.
 type kernel interface {
+	likelihood
+	predictor
+	// moments are the full matrices, at the last decompose.
+	moments(dirs []direction) (moments, error)
+	// respond gives a kernel of the same columns with another last column.
+	respond(q *problem) kernel
+}
+
+// likelihood is what the search needs.
+type likelihood interface {
 	// decompose factors at Lambda, one k x k block a factor; r is w x w.
 	// It reports false where a block is not positive definite (overflow).
 	decompose(lambda [][]float64, r []float64) (logDet float64, ok bool)
@@ -28,14 +38,14 @@ type kernel interface {
 	// curvature is what the Hessian needs, at the last decompose. Without
 	// exact, tt may be left out where it is dear.
 	curvature(c, b []float64, dirs []direction, exact bool) (curvature, error)
-	// moments are the full matrices, at the last decompose.
-	moments(dirs []direction) (moments, error)
+}
+
+// predictor is what the random effects need, at the last decompose.
+type predictor interface {
 	// modes are u_g = Z_g' V^-1 e for every level: levels x k a factor.
 	modes(b []float64) ([][]float64, error)
 	// spread is Lambda (Lambda'Z'Z Lambda + I)^-1 Lambda' of one level: k x k.
 	spread(factor, level int) ([]float64, error)
-	// respond gives a kernel of the same columns with another last column.
-	respond(q *problem) kernel
 }
 
 // slope are the sums over a factor's levels, k x k each.

@@ -228,6 +228,42 @@ func TestInvariance(t *testing.T) {
 	}
 }
 
+// Without exact traces the search has the average information, and the degrees
+// of freedom differences of the gradient; the results are the same.
+func TestWithoutExactTraces(t *testing.T) {
+	_, fr := readR(t)
+	m := fitFormula(t, "y~x+f+(1+x|subj)+(1+x|item)", fr, formula.Options{}, Options{REML: true})
+	in, err := fromDesign(m.Design())
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, err := newProblem(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := newCrossed(q, 0)
+	k.small, k.most = 0, 0
+	o, err := fit(m.Design(), q, k, q.start(), m.Options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	near(t, "criterion", o.Criterion(), m.Criterion(), 1e-9, 1)
+	for _, l := range [][]float64{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, -1}} {
+		est, se, df, err := m.Contrast(l)
+		est2, se2, df2, err2 := o.Contrast(l)
+		if err != nil || err2 != nil {
+			t.Fatal(err, err2)
+		}
+		near(t, "estimate", est2, est, 1e-5, se)
+		near(t, "SE", se2, se, 1e-5, 0)
+		near(t, "df", df2, df, 1e-4, 0)
+	}
+	o.opt.DF = KenwardRoger
+	if _, _, _, err := o.Contrast([]float64{1, 0, 0, 0}); err == nil || !strings.Contains(err.Error(), "Satterthwaite") {
+		t.Error("Kenward-Roger beyond its bounds: ", err)
+	}
+}
+
 // FuzzFit gives Fit arbitrary small tables: it answers with an error or with
 // finite numbers.
 func FuzzFit(f *testing.F) {

@@ -139,12 +139,12 @@ func TestDaily(t *testing.T) {
 	compareAll(t, "daily_preferences.json", func(string) (*frame.Frame, formula.Options) { return fr, formula.Options{} })
 }
 
-func TestWeekly(t *testing.T) {
-	fr := trialTable(t, "weekly.csv", "week")
-	long := stacked(t, fr, []string{"reliance", "understanding"}, "val", "outcome_measure")
+// likingTable stacks two daily ratings, with time centred over the rows that
+// have one, as the script does.
+func likingTable(t testing.TB) *frame.Frame {
+	t.Helper()
 	day := trialTable(t, "daily.csv", "session")
 	liking := stacked(t, day, []string{"likeable", "engaging"}, "y", "k")
-	// The script centres time over the rows that have a rating.
 	y, s := numbers(t, liking, "y"), numbers(t, liking, "session")
 	sum, n := 0.0, 0.0
 	for i := range y {
@@ -159,6 +159,13 @@ func TestWeekly(t *testing.T) {
 	if err := liking.AddNumeric("sc", sc); err != nil {
 		t.Fatal(err)
 	}
+	return liking
+}
+
+func TestWeekly(t *testing.T) {
+	fr := trialTable(t, "weekly.csv", "week")
+	long := stacked(t, fr, []string{"reliance", "understanding"}, "val", "outcome_measure")
+	liking := likingTable(t)
 	compareAll(t, "weekly_attachment.json", func(path string) (*frame.Frame, formula.Options) {
 		switch {
 		case strings.HasSuffix(path, "/pooled"):
@@ -357,6 +364,47 @@ func TestProfilesShared(t *testing.T) {
 			if err != nil {
 				t.Error(iv.Label, err)
 			}
+		}
+	}
+	w.report(t)
+}
+
+// Participants' slopes are sums of fixed and random effects.
+func TestLevelCoefficientsShared(t *testing.T) {
+	want := readFrame(t, filepath.Join(shared(t), "ref", "profiles_slopes.csv"))
+	pid, _ := want.Column("pid")
+	w := worst{}
+	for _, c := range []struct {
+		fr               *frame.Frame
+		text, slope, ref string
+	}{
+		{likingTable(t), "y ~ sc + (sc | pid)", "sc", "liking"},
+		{trialTable(t, "weekly.csv", "week"), "sep_distress ~ week + (week | pid)", "week", "wanting"},
+	} {
+		m := fitFormula(t, c.text, c.fr, formula.Options{}, Options{REML: true})
+		levels, columns, coef, err := m.LevelCoefficients("pid")
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := map[string]int{}
+		for i, l := range levels {
+			at[l] = i
+		}
+		if len(columns) != 2 || columns[1] != c.slope {
+			t.Fatal(columns)
+		}
+		ref := numbers(t, want, c.ref)
+		for i, v := range ref {
+			g, ok := at[pid.Levels[pid.Codes[i]]]
+			if !ok {
+				t.Fatal(pid.Levels[pid.Codes[i]])
+			}
+			if err := w.at(c.ref, coef.At(g, 1), v, 1e-5, false); err != nil {
+				t.Error(err)
+			}
+		}
+		if _, _, _, err := m.LevelCoefficients("person"); err == nil || !strings.Contains(err.Error(), "pid") {
+			t.Error(err)
 		}
 	}
 	w.report(t)
