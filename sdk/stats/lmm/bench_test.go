@@ -108,6 +108,7 @@ func BenchmarkGuest(b *testing.B) {
 	dir := filepath.Join(shared(b), "")
 	for _, c := range []struct{ name, file, text, method, factors string }{
 		{"Daily42588", "sim/daily_full42588.csv", dailyFormula, "reml", "personalised"},
+		{"WeeklyKenwardRoger", "sim/weekly.csv", strings.NewReplacer("engaging", "reliance", "session", "week").Replace(dailyFormula), "kr", "personalised"},
 		{"InstEval", "real/InstEval.csv", instFormula, "reml", "s,d,service"},
 	} {
 		b.Run(c.name, func(b *testing.B) {

@@ -39,7 +39,7 @@
 // operations as there are cells times (k p)^2; with several factors
 // q^3, q being the random effects of all but the largest factor.
 //
-// The results are the same to about ten digits as those of R's lme4 where its
-// optimiser is run to the end. They depend on no clock, map order or random
+// Criteria agree with those of R's lme4 to 1e-7, estimates to where its
+// optimiser stops when run to the end, five to seven digits. They depend on no clock, map order or random
 // number; simulation takes its seed.
 package lmm

@@ -1,7 +1,8 @@
 // Command guest fits a mixed model inside WebAssembly: a CSV on standard
-// input, the formula, "reml" or "ml", the factors' names and the number of fits
-// as arguments. It prints the criterion and the seconds of each fit, first
-// design and fit, then the fit alone, then Satterthwaite's degrees of freedom.
+// input, the formula, "reml", "ml" or "kr", the factors' names and the number of
+// fits as arguments. It prints the criterion and the seconds of each fit: design
+// and fit, the fit alone, and degrees of freedom (Kenward and Roger's for "kr",
+// else Satterthwaite's).
 package main
 
 import (
@@ -18,13 +19,13 @@ import (
 )
 
 func main() {
-	if err := run(os.Args[1], os.Args[2] == "reml", os.Args[3], os.Args[4]); err != nil {
+	if err := run(os.Args[1], os.Args[2], os.Args[3], os.Args[4]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(text string, reml bool, factors, times string) error {
+func run(text, method, factors, times string) error {
 	n, err := strconv.Atoi(times)
 	if err != nil {
 		return err
@@ -44,7 +45,11 @@ func run(text string, reml bool, factors, times string) error {
 			return err
 		}
 		t1 := time.Now()
-		m, err := lmm.Fit(d, lmm.Options{REML: reml})
+		o := lmm.Options{REML: method != "ml"}
+		if method == "kr" {
+			o.DF = lmm.KenwardRoger
+		}
+		m, err := lmm.Fit(d, o)
 		if err != nil {
 			return err
 		}
