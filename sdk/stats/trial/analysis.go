@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/seed-4012077a/flow/sdk/stats/emm"
 	"github.com/seed-4012077a/flow/sdk/stats/estimate"
 	"github.com/seed-4012077a/flow/sdk/stats/frame"
 )
@@ -311,10 +312,10 @@ func (e *estimation) tests(lambda comparison) (out []test) {
 // report estimates every test with its specs.
 func (e *estimation) report(full, coarse *model, coarseErr error) {
 	p := e.a.plan
-	fullSurface := surfaceOf(full)
-	var coarseSurface *surface
+	fullSurface := emm.NewSurface(full)
+	var coarseSurface *emm.Surface
 	if coarseErr == nil {
-		coarseSurface = surfaceOf(coarse)
+		coarseSurface = emm.NewSurface(coarse)
 	}
 	var additive *model
 	var additiveErr error
@@ -384,9 +385,9 @@ func (e *estimation) fail(name, kind, spec string, err error) {
 	e.a.result.Rows = append(e.a.result.Rows, r)
 }
 
-func (e *estimation) contrast(t test, spec string, m *model, s *surface) {
+func (e *estimation) contrast(t test, spec string, m *model, s *emm.Surface) {
 	r := e.row(t, spec, m)
-	l, err := s.coefficients(t.contrast)
+	l, err := coefficients(s, t.contrast)
 	if err == nil {
 		var est estimate.Estimate
 		if est, err = estimate.Of(m, t.name, l, e.a.plan.Level); err == nil {

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/seed-4012077a/flow/sdk/stats/emm"
 	"github.com/seed-4012077a/flow/sdk/stats/estimate"
 	"github.com/seed-4012077a/flow/sdk/stats/glm"
 )
@@ -26,7 +27,7 @@ type Mean struct {
 // means fills in the curves that pictures are drawn from.
 func (e *estimation) means(full *model) error {
 	p, r := e.a.plan, e.rows
-	s := surfaceOf(full)
+	s := emm.NewSurface(full)
 	nan := math.NaN()
 	curve := p.Lambda.Curve
 	if len(curve) == 0 {
@@ -64,9 +65,9 @@ func (e *estimation) means(full *model) error {
 }
 
 // mean estimates one marginal mean. Limits are made on the model's scale.
-func (e *estimation) mean(m Mean, full *model, s *surface, where at) Mean {
+func (e *estimation) mean(m Mean, full *model, s *emm.Surface, where at) Mean {
 	m.Estimate, m.SE, m.Lower, m.Upper = math.NaN(), math.NaN(), math.NaN(), math.NaN()
-	l, err := s.mean(where)
+	l, err := coefficients(s, mean1(where))
 	var v estimate.Estimate
 	if err == nil {
 		v, err = estimate.Of(full, "mean", l, e.a.plan.Level)

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/seed-4012077a/flow/sdk/stats/emm"
 	"github.com/seed-4012077a/flow/sdk/stats/formula"
 	"github.com/seed-4012077a/flow/sdk/stats/frame"
 	"github.com/seed-4012077a/flow/sdk/stats/glm"
@@ -57,7 +58,7 @@ func (e *estimation) rerun(run Robustness) error {
 	if err != nil {
 		return err
 	}
-	s := surfaceOf(m)
+	s := emm.NewSurface(m)
 	for _, t := range other.tests(p.lambdaSides(p.Lambda.High, p.Lambda.Low)) {
 		if t.contrast != nil && t.kind != simpleEffect && t.kind != temporalSimple && t.kind != temporalSlope {
 			other.contrast(t, run.Name, m, s)

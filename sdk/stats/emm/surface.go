@@ -1,4 +1,4 @@
-package trial
+package emm
 
 import (
 	"fmt"
@@ -12,28 +12,31 @@ import (
 	"github.com/seed-4012077a/flow/sdk/stats/frame"
 )
 
-// at fixes variables: numbers for covariates, levels for factors.
-type at map[string]any
+// At fixes variables by their columns' names: float64 for a covariate, string
+// for a factor's level.
+type At map[string]any
 
-func (a at) with(more at) at {
+// With fixes further variables, or others in their place.
+func (a At) With(more At) At {
 	out := maps.Clone(a)
 	if out == nil {
-		out = at{}
+		out = At{}
 	}
 	maps.Copy(out, more)
 	return out
 }
 
-// surface is a model's predictions as linear functions of its coefficients.
-type surface struct {
+// Surface is a model's predictions as linear functions of its coefficients.
+type Surface struct {
 	d          *formula.Design
 	factors    []formula.FactorColumn
 	covariates []formula.Covariate
 }
 
-func surfaceOf(m estimate.Linear) *surface {
+// NewSurface makes a model's surface.
+func NewSurface(m estimate.Linear) *Surface {
 	d := m.Design()
-	s := &surface{d: d, factors: d.Factors(), covariates: d.Covariates()}
+	s := &Surface{d: d, factors: d.Factors(), covariates: d.Covariates()}
 	for i, c := range s.covariates {
 		// A covariate of two values is averaged over them and not over the
 		// rows, as emmeans has it: it stands for two conditions.
@@ -44,8 +47,8 @@ func surfaceOf(m estimate.Linear) *surface {
 	return s
 }
 
-// mean is the marginal mean where some variables are fixed: l with l'beta the
-// prediction averaged with equal weights over all combinations of the other
+// Mean is the marginal mean where some variables are fixed: l, over all of the
+// design's columns (AllNames), with l'beta the prediction averaged with equal weights over all combinations of the other
 // factors' levels, the other covariates at their means (Searle, Speed and
 // Milliken 1980).
 //
@@ -53,13 +56,13 @@ func surfaceOf(m estimate.Linear) *surface {
 // model's columns at levels a of one such group of factors and b of another,
 // each column depends on one of them, so x(a, b) = x(0, 0) + [x(a, 0) -
 // x(0, 0)] + [x(0, b) - x(0, 0)], and so for the averages.
-func (s *surface) mean(fixed at) ([]float64, error) {
+func (s *Surface) Mean(fixed At) ([]float64, error) {
 	parts := s.parts(fixed)
-	points := []at{fixed.with(s.reference(fixed))}
+	points := []At{fixed.With(s.reference(fixed))}
 	var ends []int
 	for _, part := range parts {
 		for _, levels := range combinations(part) {
-			points = append(points, points[0].with(levels))
+			points = append(points, points[0].With(levels))
 		}
 		if len(points) > 100_000 {
 			return nil, fmt.Errorf("a marginal mean would average over more than 100000 combinations of levels: give fewer factors or levels")
@@ -70,7 +73,7 @@ func (s *surface) mean(fixed at) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	x, err := s.d.Model(fr)
+	x, err := s.d.ModelAll(fr)
 	if err != nil {
 		return nil, err
 	}
@@ -89,9 +92,34 @@ func (s *surface) mean(fixed at) ([]float64, error) {
 	return out, nil
 }
 
+// Coefficients turns a linear function of all columns, a mean or a sum of
+// means, into one of the model's coefficients. Where columns were dropped as
+// combinations of others it is an error unless the function has the same value
+// for every way to fit them: unless l'N = 0 for the null space N of X.
+func (s *Surface) Coefficients(l []float64) ([]float64, error) {
+	if n := s.d.NullSpace(); n != nil {
+		rows, columns := n.Dims()
+		for k := range columns {
+			sum, size := 0.0, 0.0
+			for i := range rows {
+				sum += l[i] * n.At(i, k)
+				size += math.Abs(l[i] * n.At(i, k))
+			}
+			if math.Abs(sum) > 1e-8*math.Max(size, 1) {
+				return nil, fmt.Errorf("it cannot be estimated: no rows tell %s apart from other terms", strings.Join(s.d.Aliased, " and "))
+			}
+		}
+	}
+	var out []float64
+	for _, j := range s.d.Kept() {
+		out = append(out, l[j])
+	}
+	return out, nil
+}
+
 // reference are the first levels of the factors that are not fixed.
-func (s *surface) reference(fixed at) at {
-	out := at{}
+func (s *Surface) reference(fixed At) At {
+	out := At{}
 	for _, f := range s.factors {
 		if _, ok := fixed[f.Name]; !ok {
 			out[f.Name] = f.Levels[0]
@@ -102,7 +130,7 @@ func (s *surface) reference(fixed at) at {
 
 // parts are the factors that are not fixed, those together that a term has
 // together.
-func (s *surface) parts(fixed at) [][]formula.FactorColumn {
+func (s *Surface) parts(fixed At) [][]formula.FactorColumn {
 	var free []formula.FactorColumn
 	for _, f := range s.factors {
 		if _, ok := fixed[f.Name]; !ok {
@@ -149,13 +177,13 @@ func (s *surface) parts(fixed at) [][]formula.FactorColumn {
 }
 
 // combinations are all combinations of some factors' levels.
-func combinations(factors []formula.FactorColumn) []at {
-	all := []at{{}}
+func combinations(factors []formula.FactorColumn) []At {
+	all := []At{{}}
 	for _, f := range factors {
-		var next []at
+		var next []At
 		for _, a := range all {
 			for _, level := range f.Levels {
-				next = append(next, a.with(at{f.Name: level}))
+				next = append(next, a.With(At{f.Name: level}))
 			}
 			if len(next) > 100_000 {
 				return next // the caller says that these are too many
@@ -167,7 +195,7 @@ func combinations(factors []formula.FactorColumn) []at {
 }
 
 // frame has a row for each point, with every column that the model needs.
-func (s *surface) frame(points []at) (*frame.Frame, error) {
+func (s *Surface) frame(points []At) (*frame.Frame, error) {
 	fr := frame.New(len(points))
 	for _, c := range s.covariates {
 		values := make([]float64, len(points))
@@ -196,72 +224,4 @@ func (s *surface) frame(points []at) (*frame.Frame, error) {
 		}
 	}
 	return fr, nil
-}
-
-// linear is a sum of marginal means with weights.
-type linear []term
-
-type term struct {
-	weight float64
-	at     at
-}
-
-// mean1 is one marginal mean.
-func mean1(a at) linear { return linear{{1, a}} }
-
-// fix fixes further variables in every mean.
-func (l linear) fix(more at) linear {
-	out := slices.Clone(l)
-	for i := range out {
-		out[i].at = out[i].at.with(more)
-	}
-	return out
-}
-
-// minus is l - m, plus l + m, times l scaled.
-func (l linear) minus(m linear) linear { return l.plus(m.times(-1)) }
-
-func (l linear) plus(m linear) linear { return slices.Concat(l, m) }
-
-func (l linear) times(c float64) linear {
-	out := slices.Clone(l)
-	for i := range out {
-		out[i].weight *= c
-	}
-	return out
-}
-
-// average is the mean of several.
-func average(all ...linear) linear {
-	var out linear
-	for _, l := range all {
-		out = out.plus(l.times(1 / float64(len(all))))
-	}
-	return out
-}
-
-// coefficients is l as a function of the model's coefficients. Rounding of the
-// sum leaves some 1e-17 where the exact value is 0; it is set to 0, so that a
-// contrast does not depend on a coefficient that it has nothing to do with.
-func (s *surface) coefficients(l linear) ([]float64, error) {
-	var out, size []float64
-	for _, t := range l {
-		row, err := s.mean(t.at)
-		if err != nil {
-			return nil, err
-		}
-		if out == nil {
-			out, size = make([]float64, len(row)), make([]float64, len(row))
-		}
-		for j, v := range row {
-			out[j] += t.weight * v
-			size[j] += math.Abs(t.weight * v)
-		}
-	}
-	for j := range out {
-		if math.Abs(out[j]) <= 1e-13*size[j] {
-			out[j] = 0
-		}
-	}
-	return out, nil
 }
