@@ -57,7 +57,7 @@ func (s *Set) Estimates(o Report) ([]Result, error) {
 			out[i].Adjusted = nan
 			continue
 		}
-		est, se, df, err := s.model.Contrast(s.kept(r.l))
+		est, se, df, err := s.model.Contrast(kept(s.model.Design(), r.l))
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", r.Label, err)
 		}

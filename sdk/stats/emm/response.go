@@ -115,11 +115,11 @@ func (s *Set) Response() (*Set, error) {
 			continue
 		}
 		beta := s.model.Coefficients()
-		eta := r.shift + floats.Dot(beta, s.kept(r.l))
+		eta := r.shift + floats.Dot(beta, kept(s.model.Design(), r.l))
 		mu, slope := back(eta)
 		r.l = slices.Clone(r.l)
 		floats.Scale(slope, r.l)
-		r.shift = mu - floats.Dot(beta, s.kept(r.l))
+		r.shift = mu - floats.Dot(beta, kept(s.model.Design(), r.l))
 	}
 	return &out, nil
 }

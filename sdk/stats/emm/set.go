@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/seed-4012077a/flow/sdk/stats/estimate"
+	"github.com/seed-4012077a/flow/sdk/stats/formula"
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 )
@@ -60,28 +61,33 @@ func (s *Set) estimable(r Row) string {
 	if r.reason != "" {
 		return r.reason
 	}
-	null := s.model.Design().NullSpace()
-	if null == nil {
-		return ""
+	if from := undetermined(s.model.Design(), r.l); from != nil {
+		return "not estimable: it depends on " + strings.Join(from, ", ") + ", which the data do not determine"
 	}
-	size := floats.Norm(r.l, 2)
-	var from []string
+	return ""
+}
+
+// undetermined names the dropped columns that a linear function of all columns
+// depends on: those whose part of the null space it is not orthogonal to.
+func undetermined(d *formula.Design, l []float64) (from []string) {
+	null := d.NullSpace()
+	if null == nil {
+		return nil
+	}
+	size := floats.Norm(l, 2)
 	_, c := null.Dims()
 	for k := range c {
 		v := mat.Col(nil, k, null)
-		if math.Abs(floats.Dot(v, r.l)) > 1e-8*size*floats.Norm(v, 2) {
-			from = append(from, s.model.Design().Aliased[k])
+		if math.Abs(floats.Dot(v, l)) > 1e-8*size*floats.Norm(v, 2) {
+			from = append(from, d.Aliased[k])
 		}
 	}
-	if from == nil {
-		return ""
-	}
-	return "not estimable: it depends on " + strings.Join(from, ", ") + ", which the data do not determine"
+	return from
 }
 
 // kept reduces a linear function to the columns that were estimated.
-func (s *Set) kept(l []float64) []float64 {
-	kept := s.model.Design().Kept()
+func kept(d *formula.Design, l []float64) []float64 {
+	kept := d.Kept()
 	out := make([]float64, len(kept))
 	for i, j := range kept {
 		out[i] = l[j]
@@ -238,7 +244,7 @@ func (s *Set) Joint() ([]estimate.Test, error) {
 			if r.shift != 0 {
 				return nil, fmt.Errorf("joint test of %s: %s has an offset and is no linear function of the coefficients alone", label, r.Label)
 			}
-			l = append(l, s.kept(r.l))
+			l = append(l, kept(s.model.Design(), r.l))
 		}
 		m := mat.NewDense(len(l), len(l[0]), nil)
 		for i, row := range l {

@@ -3,7 +3,6 @@ package emm
 import (
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 
@@ -97,24 +96,10 @@ func (s *Surface) Mean(fixed At) ([]float64, error) {
 // combinations of others it is an error unless the function has the same value
 // for every way to fit them: unless l'N = 0 for the null space N of X.
 func (s *Surface) Coefficients(l []float64) ([]float64, error) {
-	if n := s.d.NullSpace(); n != nil {
-		rows, columns := n.Dims()
-		for k := range columns {
-			sum, size := 0.0, 0.0
-			for i := range rows {
-				sum += l[i] * n.At(i, k)
-				size += math.Abs(l[i] * n.At(i, k))
-			}
-			if math.Abs(sum) > 1e-8*math.Max(size, 1) {
-				return nil, fmt.Errorf("it cannot be estimated: no rows tell %s apart from other terms", strings.Join(s.d.Aliased, " and "))
-			}
-		}
+	if from := undetermined(s.d, l); from != nil {
+		return nil, fmt.Errorf("not estimable: it depends on %s, which the data do not determine", strings.Join(from, ", "))
 	}
-	var out []float64
-	for _, j := range s.d.Kept() {
-		out = append(out, l[j])
-	}
-	return out, nil
+	return kept(s.d, l), nil
 }
 
 // reference are the first levels of the factors that are not fixed.

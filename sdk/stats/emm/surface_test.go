@@ -112,7 +112,7 @@ func TestSurfaceNotEstimable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Coefficients(overall); err == nil || !strings.Contains(err.Error(), "cannot be estimated") {
+	if _, err := s.Coefficients(overall); err == nil || !strings.Contains(err.Error(), "not estimable") {
 		t.Errorf("the mean over an empty cell: %v", err)
 	}
 	cell, _ := s.Mean(At{"f": "c", "g": "u"})
