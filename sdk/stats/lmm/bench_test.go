@@ -87,6 +87,26 @@ func BenchmarkWeekly(b *testing.B) {
 	b.Run("WeightedKenwardRoger", func(b *testing.B) { benchFit(b, weighted, Options{REML: true, DF: KenwardRoger}, true) })
 }
 
+// A fit to another response of the same model, as a bootstrap or a power
+// simulation makes by the thousand.
+func BenchmarkRefit(b *testing.B) {
+	text := strings.NewReplacer("engaging", "reliance", "session", "week").Replace(dailyFormula)
+	m, err := Fit(benchDesign(b, trialTable(b, "weekly.csv", "week"), text), Options{REML: true})
+	if err != nil {
+		b.Fatal(err)
+	}
+	y, err := m.Simulate(1, 1)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ResetTimer()
+	for i := 0; i < b.N; i++ {
+		if _, err := m.Refit(y[0]); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func instFrame(b *testing.B) *frame.Frame {
 	return readFrame(b, filepath.Join(shared(b), "real", "InstEval.csv"), "s", "d", "dept", "service")
 }
