@@ -157,13 +157,12 @@ func (c *flowChart) bands(boxes []*flowBox, arms []string, bands int, y float64,
 				c.line(false, centre(0), bar, centre(len(here)-1), bar)
 			}
 		}
-		low := bar
-		for i, arm := range here {
-			if joined {
+		if joined {
+			for i := range here {
 				c.line(true, centre(i), bar, centre(i), bar+flowGap)
 			}
-			low = max(low, c.column(boxes, arm, centre(i), bar+flowGap, w))
 		}
+		low := c.rows(boxes, here, centre, bar+flowGap, w)
 		if bands > 1 && joined && len(arms) > 0 {
 			c.line(false, spine, bar, spine, low+flowGap)
 		}
@@ -171,30 +170,38 @@ func (c *flowChart) bands(boxes []*flowBox, arms []string, bands int, y float64,
 	}
 }
 
-// column stacks one arm's boxes; it returns the lower edge.
-func (c *flowChart) column(boxes []*flowBox, arm string, x, y, w float64) float64 {
-	var own []*flowBox
-	for _, b := range boxes {
-		if b.arm == arm {
-			own = append(own, b)
+// rows stacks the boxes of some arms, each stage at one height; it returns the
+// lower edge.
+func (c *flowChart) rows(boxes []*flowBox, arms []string, centre func(int) float64, y, w float64) float64 {
+	lower := make([]float64, len(arms)) // edges of the arms' last boxes; 0: none yet
+	low := y
+	for k := 0; k < len(boxes); {
+		stage := boxes[k]
+		top, found := low, false
+		for ; k < len(boxes) && boxes[k].step == stage.step && boxes[k].stage == stage.stage; k++ {
+			i := slices.Index(arms, boxes[k].arm)
+			if i < 0 {
+				continue
+			}
+			if !found && lower[i] != 0 {
+				top += flowGap
+			}
+			found = true
+			lines, head := stageLines(boxes[k]), 1
+			if lower[i] == 0 {
+				lines, head = append([]string{arms[i]}, lines...), 2
+			} else {
+				c.line(true, centre(i), lower[i], centre(i), top)
+			}
+			if boxes[k].lost > 0 {
+				lines = append(lines, lostLines(boxes[k])...)
+			}
+			p := c.box(centre(i)-w/2, top, w, lines, head)
+			lower[i] = p.y + p.h
+			low = max(low, lower[i])
 		}
 	}
-	for i, b := range own {
-		lines, head := stageLines(b), 1
-		if i == 0 {
-			lines, head = append([]string{arm}, lines...), 1
-		}
-		if b.lost > 0 {
-			lines = append(lines, lostLines(b)...)
-		}
-		p := c.box(x-w/2, y, w, lines, head)
-		y = p.y + p.h
-		if i < len(own)-1 {
-			c.line(true, x, y, x, y+flowGap)
-			y += flowGap
-		}
-	}
-	return y
+	return low
 }
 
 func stageLines(b *flowBox) []string {

@@ -15,7 +15,8 @@ type exhibit struct {
 	section string // id of the page's section that shows it
 	title   string
 	view    *tableView
-	folded  bool // the page shows it on demand
+	paper   *tableView // for LaTeX: what a page is wide enough for; nil: view
+	folded  bool       // the page shows it on demand
 }
 
 // exhibits returns the tables of what is connected, with names of their own.
@@ -88,13 +89,12 @@ func showMeans(_ params, f *frame) []exhibit {
 	return all
 }
 
-// showContrasts shows each study's contrasts by type of test: main effects
-// open, the others on demand, and what could not be estimated last.
+// showContrasts shows each study's contrasts by type of test, on demand, as the
+// pictures show them too; what could not be estimated is open.
 func showContrasts(_ params, f *frame) []exhibit {
 	var all []exhibit
 	kinds := f.column("test_type")
-	low, high := f.column("lower_cl"), f.column("upper_cl")
-	shown := f.with("interval", intervals(f, low, high))
+	shown := withIntervals(f)
 	studies, rows := f.groups("study_type")
 	for _, study := range studies {
 		var order []string
@@ -113,17 +113,47 @@ func showContrasts(_ params, f *frame) []exhibit {
 			byKind[kind] = append(byKind[kind], i)
 		}
 		for _, kind := range order {
-			e := exhibit{name: "contrasts-" + slug(study+" "+kind), section: "effects", title: strings.TrimSuffix(testKind(kind)+", "+human(study), ", "), folded: kind != "main_effects"}
+			e := exhibit{name: "contrasts-" + slug(study+" "+kind), section: "effects", title: strings.TrimSuffix(testKind(kind)+", "+human(study), ", "), folded: kind != "failed"}
 			names := []string{"outcome", "test", "spec", "estimate", "interval", "statistic", "df", "p_raw", "p_local", "p_global", "n", "participants", "form", "method", "note"}
 			if kind == "failed" {
 				e.title = strings.TrimSuffix("What could not be estimated, "+human(study), ", ")
 				names = []string{"outcome", "test", "spec", "note"}
 			}
-			e.view = shown.pick(byKind[kind]).view(names...)
+			of := shown.pick(byKind[kind])
+			e.view = of.view(names...)
+			if kind != "failed" {
+				narrow := []string{"outcome", "test", "spec", "estimate", "interval", "p_raw", "p_global", "n"}
+				if len(distinct(of, "test")) == 1 {
+					narrow = slices.Delete(narrow, 1, 2)
+				}
+				e.paper = of.view(narrow...)
+			}
 			all = append(all, e)
 		}
 	}
 	return all
+}
+
+// withIntervals writes each estimate and its limits with the decimals that the
+// interval deserves, the limits in one column.
+func withIntervals(f *frame) *frame {
+	low, high, estimate := f.column("lower_cl"), f.column("upper_cl"), f.column("estimate")
+	interval, written := make([]any, f.rows()), make([]any, f.rows())
+	for i := range interval {
+		v, ok := number(estimate, i)
+		l, okL := number(low, i)
+		h, okH := number(high, i)
+		if ok {
+			written[i] = numeral(short(round(v)))
+		}
+		if ok && okL && okH {
+			digits := digitsFor(l, h)
+			written[i], interval[i] = numeral(fixed(v, digits)), numeral(fixed(l, digits)+" to "+fixed(h, digits))
+		}
+	}
+	shown := f.with("interval", interval)
+	shown.cells[slices.Index(shown.names, "estimate")] = written
+	return shown
 }
 
 // showAssociations shows a table's tests, one row each, and its counts on

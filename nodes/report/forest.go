@@ -327,11 +327,11 @@ func (f *forest) columnsLeft() {
 }
 
 func (f *forest) columnsRight() {
-	var sizes []any
+	digits := 0
 	for _, e := range f.rows {
-		sizes = append(sizes, e.estimate, e.low, e.high)
+		digits = max(digits, min(4, digitsFor(e.low, e.high)))
 	}
-	write, _ := writer("", sizes)
+	write := func(v float64) string { return fixed(v, digits) }
 	estimate := textColumn{head: "Estimate (interval)", right: true}
 	p, corrected := textColumn{head: "p", right: true}, textColumn{head: "p (corrected)", right: true}
 	for _, e := range f.rows {
@@ -405,7 +405,7 @@ func (f *forest) write(c draw.Canvas, columns []textColumn, from vg.Length, y fu
 			style.Color = soft
 		}
 		for i, s := range col.cells {
-			c.FillText(style, vg.Point{X: x, Y: y(f.y[i])}, s)
+			c.FillText(style, vg.Point{X: x, Y: y(f.y[i]) + 1.2}, s) // letters with and without tails look centred so
 		}
 		from += col.width
 	}

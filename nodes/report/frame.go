@@ -16,8 +16,11 @@ import (
 // frame is one input table in memory: a result table is small.
 type frame struct {
 	names []string
-	cells [][]any // by column, then row: nil, bool, float64, int64 or string
+	cells [][]any // by column, then row: nil, bool, float64, int64, string or numeral
 }
+
+// numeral is a number that is already written, as pages show it.
+type numeral string
 
 func readFrame(ctx context.Context, t *native.Task, port string) (*frame, error) {
 	in, err := t.Open(port)
@@ -136,6 +139,8 @@ func text(v any) string {
 		return short(v)
 	case string:
 		return v
+	case numeral:
+		return string(v)
 	case bool:
 		if v {
 			return "yes"

@@ -23,6 +23,7 @@ type view struct {
 	Replies            *replyView
 	Method             []string
 	Provenance         []fact
+	Folds              bool     // something is shown on demand
 	Files              []string // which lie beside the page
 }
 
@@ -42,6 +43,11 @@ type section struct {
 	ID, Title       string
 	Figures, Folded []figureView
 	Tables          []exhibitView
+}
+
+// Open says whether the section shows anything that is not on demand.
+func (s section) Open() bool {
+	return len(s.Figures) > 0 || slices.ContainsFunc(s.Tables, func(e exhibitView) bool { return !e.Folded })
 }
 
 type exhibitView struct {
@@ -86,6 +92,7 @@ func renderPage(p params, frames map[string]*frame, figures []figure, shown []ex
 			case p.wants("png"):
 				seen.File = "figures/" + f.name + ".png"
 			}
+			v.Folds = v.Folds || f.folded
 			if f.folded {
 				s.Folded = append(s.Folded, seen)
 			} else {
@@ -94,6 +101,7 @@ func renderPage(p params, frames map[string]*frame, figures []figure, shown []ex
 		}
 		for _, e := range shown {
 			if e.section == s.ID {
+				v.Folds = v.Folds || e.folded
 				s.Tables = append(s.Tables, exhibitView{e.title, e.folded, e.view})
 			}
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -15,9 +16,13 @@ const (
 // latexTable writes a table with booktabs' rules: as a floating table, or as
 // a longtable where a page could not hold it. Numbers are set flush right.
 func latexTable(e exhibit, simulated bool) []byte {
-	head, rows := e.view.Head, e.view.Rows
-	more := e.view.More
-	if rest := e.view.Rest; rest != nil {
+	view := e.view
+	if e.paper != nil {
+		view = e.paper
+	}
+	head, rows := view.Head, view.Rows
+	more := view.More
+	if rest := view.Rest; rest != nil {
 		rows = append(rows[:len(rows):len(rows)], rest.Rows...)
 		more += rest.More
 	}
@@ -28,7 +33,7 @@ func latexTable(e exhibit, simulated bool) []byte {
 			wide = wide || len([]rune(r[c].Text)) > latexWide
 		}
 		switch {
-		case h.Number:
+		case h.Number || slices.ContainsFunc(rows, func(r []cellView) bool { return r[c].Number }):
 			spec.WriteString("r")
 		case wide:
 			spec.WriteString(`>{\raggedright\arraybackslash}p{5.5cm}`)

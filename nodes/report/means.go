@@ -383,7 +383,7 @@ func doseTicks(points []estimatePoint) plot.Ticker {
 // faint is a colour for ribbons, through which others are seen.
 func faint(c color.Color) color.Color {
 	r, g, b, _ := c.RGBA()
-	return color.NRGBA{uint8(r >> 8), uint8(g >> 8), uint8(b >> 8), 0x2c}
+	return color.NRGBA{uint8(r >> 8), uint8(g >> 8), uint8(b >> 8), 0x26}
 }
 
 // curveKey is a curve among the keys: its line and, where its points are

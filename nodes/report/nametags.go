@@ -17,6 +17,7 @@ type nameTags struct {
 	style  draw.TextStyle
 	points []tagged
 	path   plotter.XYs
+	lines  []plotter.XYs // further lines that names keep off where they can
 }
 
 // tagged is a point with its mark's radius; its name may be empty.
@@ -49,6 +50,11 @@ func (t *nameTags) Plot(c draw.Canvas, p *plot.Plot) {
 			room.path = append(room.path, segment{room.last, at})
 		}
 		room.last = at
+	}
+	for _, line := range t.lines {
+		for i := 1; i < len(line); i++ {
+			room.path = append(room.path, segment{vg.Point{X: x(line[i-1].X), Y: y(line[i-1].Y)}, vg.Point{X: x(line[i].X), Y: y(line[i].Y)}})
+		}
 	}
 	for _, q := range t.points {
 		room.marks = append(room.marks, square(vg.Point{X: x(q.at.X), Y: y(q.at.Y)}, q.radius+0.5))

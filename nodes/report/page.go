@@ -59,6 +59,24 @@ func defaults() params {
 		Formats: []string{"html", "svg", "png", "csv", "tex", "json"}}
 }
 
+// pickScore chooses the score of replies without a column score: the first
+// metric of the dose curves that is a column of numbers.
+func (p *params) pickScore(replies, dose *frame) {
+	if p.Score != defaultScore || replies.rows() == 0 || replies.column(p.Score) != nil {
+		return
+	}
+	for _, metric := range distinct(dose, "metric") {
+		if cells := replies.column(metric); cells != nil {
+			for i := range cells {
+				if _, ok := number(cells, i); ok {
+					p.Score = metric
+					return
+				}
+			}
+		}
+	}
+}
+
 // pickMeasures chooses the columns of candidates that no parameter names:
 // those that select#pareto standardised.
 func (p *params) pickMeasures(columns []string) {
@@ -176,6 +194,7 @@ func runPage(ctx context.Context, t *native.Task) error {
 	if f := frames["candidates"]; f != nil {
 		p.pickMeasures(f.names)
 	}
+	p.pickScore(frames["replies"], frames["dose"])
 	for _, f := range frames {
 		p.Simulated = p.Simulated || f.simulated()
 	}

@@ -16,9 +16,14 @@ func reading(p params, frames map[string]*frame) []string {
 	return readingOf(p, frames)
 }
 
+const lambdaWords = "λ (lambda) multiplies the steering vector before it is added to the output of one layer, a decoder block counted from 0. " +
+	"λ = 0 is the model as it is; λ = +1 steers toward the replies that were chosen in training, λ = −1 away from them; a greater |λ| is a stronger dose."
+
 func readingOf(p params, frames map[string]*frame) []string {
-	all := []string{"λ (lambda) multiplies the steering vector before it is added to the output of one layer, a decoder block counted from 0. " +
-		"λ = 0 is the model as it is; λ = +1 steers toward the replies that were chosen in training, λ = −1 away from them; a greater |λ| is a stronger dose."}
+	var all []string
+	if slices.ContainsFunc([]string{"dose", "candidates", "losses", "replies", "means", "contrasts", "anchors"}, func(port string) bool { return frames[port].rows() > 0 }) {
+		all = append(all, lambdaWords)
+	}
 	if frames["dose"].rows() > 0 {
 		all = append(all, "Dose-response: a vector that works moves the trait's mean steadily with λ. Quality should stay up over the λ that are to be used: where it falls, the dose is too strong.")
 	}

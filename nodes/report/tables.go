@@ -54,6 +54,9 @@ func tableFrom(f *frame, names []string, rows []int) *tableView {
 		t.Head = append(t.Head, cellView{Text: human(name), Number: isNumber})
 		for r, i := range rows {
 			_, finite := number(cells, i)
+			if _, written := cells[i].(numeral); written {
+				finite = true
+			}
 			t.Rows[r] = append(t.Rows[r], cellView{Text: write(cells[i]), Number: finite})
 		}
 	}
@@ -65,6 +68,9 @@ func writer(name string, cells []any) (write func(any) string, isNumber bool) {
 	var low, high float64
 	whole := true
 	for i := range cells {
+		if _, written := cells[i].(numeral); written {
+			isNumber = true
+		}
 		v, ok := number(cells, i)
 		if !ok {
 			continue
@@ -109,6 +115,16 @@ func decimals(high float64) int {
 		return max(0, 3-e)
 	}
 	return min(8, 2-e)
+}
+
+// digitsFor is how many decimals an estimate with this interval deserves: as
+// many as show half its width to two or three significant digits.
+func digitsFor(low, high float64) int {
+	half := (high - low) / 2
+	if !(half > 0) || math.IsInf(half, 0) {
+		return 4
+	}
+	return min(8, max(0, 2-int(math.Floor(math.Log10(half)))))
 }
 
 func fixed(v float64, digits int) string {

@@ -91,9 +91,9 @@ func trendPlot(p params, points, trend, anchors *frame, keys map[string]plot.Thu
 		}
 		return all
 	}
-	line1 := slices.DeleteFunc(read(trend), func(q estimatePoint) bool { return math.IsNaN(q.x) })
-	slices.SortStableFunc(line1, func(a, b estimatePoint) int { return cmp.Compare(a.x, b.x) })
-	if err := addMeans(pl, line1, curveLook{line: line(0, 0), shape: draw.CircleGlyph{}}, keys, "trend", false); err != nil {
+	fit := slices.DeleteFunc(read(trend), func(q estimatePoint) bool { return math.IsNaN(q.x) })
+	slices.SortStableFunc(fit, func(a, b estimatePoint) int { return cmp.Compare(a.x, b.x) })
+	if err := addMeans(pl, fit, curveLook{line: line(0, 0), shape: draw.CircleGlyph{}}, keys, "trend", false); err != nil {
 		return nil, err
 	}
 	all := read(points)
@@ -116,12 +116,22 @@ func trendPlot(p params, points, trend, anchors *frame, keys map[string]plot.Thu
 	if err := addAnchors(pl, anchors, keys); err != nil {
 		return nil, err
 	}
-	for _, q := range line1 {
-		tags.path = append(tags.path, plotter.XY{X: q.x, Y: q.y})
-	}
-	pl.Add(tags)
 	pad(&pl.X, 0.05)
 	pad(&pl.Y, 0.06)
+	for _, q := range fit {
+		tags.path = append(tags.path, plotter.XY{X: q.x, Y: q.y})
+	}
+	for _, q := range seen {
+		if q.interval {
+			tags.lines = append(tags.lines, plotter.XYs{{X: q.x, Y: q.low}, {X: q.x, Y: q.high}})
+		}
+	}
+	for i := range anchors.rows() {
+		if v, ok := number(anchors.column("mean", "estimate", "score"), i); ok {
+			tags.lines = append(tags.lines, plotter.XYs{{X: pl.X.Min, Y: v}, {X: pl.X.Max, Y: v}})
+		}
+	}
+	pl.Add(tags)
 	return pl, nil
 }
 
