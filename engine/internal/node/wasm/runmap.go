@@ -6,14 +6,16 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/apache/arrow/go/v17/arrow"
 
 	"github.com/seed-4012077a/flow/engine/internal/node"
 )
 
-// mapRun is one run of a map operator: batches are processed by several
-// instances at a time, and written in the order in which they were read.
+// mapRun is one run of a map operator: pieces of batches are processed by
+// several instances at a time, and written in the order in which they were read.
 type mapRun struct {
 	op      *op
 	binding node.Binding
@@ -22,9 +24,35 @@ type mapRun struct {
 
 	mu   sync.Mutex
 	free []*instance // open, and running nothing
+
+	// rows is how many rows the next call is given, see paced.
+	rows atomic.Int64
 }
 
-// outcome is what became of one batch: the output batches by port.
+// A table that was read from a file comes in large batches, whatever the
+// batches it was made of: a few hundred rows, each a second's work, would be
+// one batch and keep one processor busy. So calls are given as many rows as
+// take about callTime: the first a single row, later ones at most
+// callGrowth times as many as were timed. Cheap rows come to whole batches
+// within a few calls. The ABI leaves to the host how rows are split.
+const (
+	callTime   = 20 * time.Millisecond
+	callGrowth = 8
+)
+
+// paced notes how long a call took with its rows.
+func (r *mapRun) paced(rows int64, took time.Duration) {
+	if rows == 0 {
+		return
+	}
+	next := rows * callGrowth
+	if took > callTime/callGrowth {
+		next = int64(float64(rows) * float64(callTime) / float64(took))
+	}
+	r.rows.Store(max(1, next))
+}
+
+// outcome is what became of one piece: the output batches by port.
 type outcome struct {
 	outputs [][]arrow.Record
 	err     error
@@ -41,7 +69,7 @@ func (m *outcome) release() {
 func (o *op) runMap(ctx context.Context, b node.Binding, job node.Job, log *taskLog) error {
 	r := &mapRun{op: o, binding: b, job: job, log: log}
 	ctx, cancel := context.WithCancel(ctx)
-	// The queue holds one channel for each batch in flight, in order, so its
+	// The queue holds one channel for each piece in flight, in order, so its
 	// size bounds memory.
 	queue := make(chan chan outcome, max(1, job.Workers))
 	var wg sync.WaitGroup
@@ -59,8 +87,9 @@ func (o *op) runMap(ctx context.Context, b node.Binding, job node.Job, log *task
 	return err
 }
 
-// feed reads the input and starts a goroutine for each batch. It closes the
-// queue at the end of the input or after an error, which is the last entry.
+// feed reads the input and starts a goroutine for each piece of a batch. It
+// closes the queue at the end of the input or after an error, which is the
+// last entry.
 func (r *mapRun) feed(ctx context.Context, queue chan<- chan outcome, wg *sync.WaitGroup) {
 	defer close(queue)
 	workers := make(chan struct{}, max(1, r.job.Workers))
@@ -69,33 +98,45 @@ func (r *mapRun) feed(ctx context.Context, queue chan<- chan outcome, wg *sync.W
 		if errors.Is(err, io.EOF) {
 			return
 		}
-		done := make(chan outcome, 1)
+		if err == nil {
+			err = r.split(ctx, n, rec, workers, queue, wg)
+			rec.Release()
+		}
 		if err != nil {
+			done := make(chan outcome, 1)
 			done <- outcome{err: err}
 			queue <- done
 			return
 		}
+	}
+}
+
+// split starts a goroutine for each piece of batch n as a worker comes free.
+func (r *mapRun) split(ctx context.Context, n int, rec arrow.Record, workers chan struct{}, queue chan<- chan outcome, wg *sync.WaitGroup) error {
+	for from, first := int64(0), true; first || from < rec.NumRows(); first = false {
 		select {
 		case workers <- struct{}{}:
 		case <-ctx.Done():
-			rec.Release()
-			done <- outcome{err: context.Cause(ctx)}
-			queue <- done
-			return
+			return context.Cause(ctx)
 		}
+		to := min(from+max(1, r.rows.Load()), rec.NumRows())
+		piece := rec.NewSlice(from, to)
+		from = to
+		done := make(chan outcome, 1)
 		queue <- done
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
-			m := r.batch(ctx, n, rec)
-			rec.Release()
+			m := r.batch(ctx, n, piece)
+			piece.Release()
 			<-workers
 			done <- m
 		}()
 	}
+	return nil
 }
 
-// batch processes one batch inside a slot.
+// batch processes a piece of batch n inside a slot.
 func (r *mapRun) batch(ctx context.Context, n int, rec arrow.Record) (m outcome) {
 	release, err := r.job.Slots.Acquire(ctx)
 	if err != nil {
@@ -107,6 +148,7 @@ func (r *mapRun) batch(ctx context.Context, n int, rec arrow.Record) (m outcome)
 		return outcome{err: err}
 	}
 	m.outputs = make([][]arrow.Record, len(r.op.spec.Outputs))
+	began := time.Now()
 	err = r.op.pieces(rec, func(piece arrow.Record) error {
 		// A batch is a function of itself: whatever ran before in this
 		// instance, it sees the same clock and the same random numbers.
@@ -124,6 +166,7 @@ func (r *mapRun) batch(ctx context.Context, n int, rec arrow.Record) (m outcome)
 		return in.process(ctx, 0, piece)
 	})
 	in.emit = nil
+	r.paced(rec.NumRows(), time.Since(began))
 	if err != nil {
 		in.dead = true
 		m.err = r.op.error(fmt.Sprintf("process batch %d of input %s", n, r.op.spec.Inputs[0].Name), r.log, err)
