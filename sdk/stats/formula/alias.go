@@ -2,7 +2,9 @@ package formula
 
 import (
 	"math"
+	"slices"
 
+	"github.com/seed-4012077a/flow/sdk/dense"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -97,30 +99,21 @@ func scaledRows(x *mat.Dense, weights []float64) *mat.Dense {
 // (Giraud et al. 2005: twice is enough), decides precisely.
 func independent(x *mat.Dense, weights []float64) []int {
 	n, p := x.Dims()
+	if slices.Contains(weights, 0) {
+		x = scaledRows(x, weights)
+	}
+	if clearlyIndependent(x) {
+		return sequence(p)
+	}
 	columns := make([][]float64, p)
 	for j := range columns {
-		col := make([]float64, n)
-		norm := 0.0
-		for i := range col {
-			if weights == nil || weights[i] > 0 {
-				col[i] = x.At(i, j)
-			}
-			norm += col[i] * col[i]
-		}
-		norm = math.Sqrt(norm)
-		if norm > 0 {
+		col := mat.Col(nil, j, x)
+		if norm := math.Sqrt(dot(col, col)); norm > 0 {
 			for i := range col {
 				col[i] /= norm
 			}
 		}
 		columns[j] = col
-	}
-	if clearlyIndependent(columns) {
-		all := make([]int, p)
-		for j := range all {
-			all[j] = j
-		}
-		return all
 	}
 	var kept []int
 	var basis [][]float64
@@ -146,27 +139,45 @@ func independent(x *mat.Dense, weights []float64) []int {
 	return kept
 }
 
-// clearlyIndependent decomposes the Gram matrix of unit columns and says
-// whether every squared pivot is far above rounding and the tolerance.
-func clearlyIndependent(columns [][]float64) bool {
-	const clear = 1e-8
-	p := len(columns)
-	l := make([][]float64, p)
-	for j := range l {
-		l[j] = make([]float64, j+1)
-		for k := 0; k <= j; k++ {
-			v := dot(columns[j], columns[k])
-			for m := 0; m < k; m++ {
-				v -= l[j][m] * l[k][m]
+// clearlyIndependent decomposes the cross-products of the columns, divided by
+// their lengths, and says whether every squared pivot is far above rounding
+// and the tolerance. It is what a design costs most, so the products are made
+// by dense, a few thousand rows at a time to keep their sums short.
+func clearlyIndependent(x *mat.Dense) bool {
+	const clear, chunk = 1e-8, 4096
+	n, p := x.Dims()
+	g := dense.New(p, p)
+	all := dense.Matrix(x.RawMatrix())
+	for from := 0; from < n; from += chunk {
+		part := dense.New(p, p)
+		rows := dense.Matrix{Rows: min(chunk, n-from), Cols: p, Data: all.Data[from*all.Stride:], Stride: all.Stride}
+		if dense.Syrk(true, 1, rows, part) != nil {
+			return false
+		}
+		for i := range g.Data {
+			g.Data[i] += part.Data[i]
+		}
+	}
+	for j := range p {
+		for k := range j {
+			g.Data[j*p+k] /= math.Sqrt(g.Data[j*p+j] * g.Data[k*p+k])
+		}
+	}
+	for j := range p {
+		g.Data[j*p+j] = 1
+		for k := range j + 1 {
+			v := g.Data[j*p+k]
+			for m := range k {
+				v -= g.Data[j*p+m] * g.Data[k*p+m]
 			}
 			if k < j {
-				l[j][k] = v / l[k][k]
+				g.Data[j*p+k] = v / g.Data[k*p+k]
 				continue
 			}
 			if !(v > clear) {
 				return false
 			}
-			l[j][j] = math.Sqrt(v)
+			g.Data[j*p+j] = math.Sqrt(v)
 		}
 	}
 	return true
