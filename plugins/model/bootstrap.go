@@ -221,17 +221,24 @@ func (t *bootstrapping) test(out *sdk.Outputs, g int, m *fitted, fr *frame.Frame
 		blank(rows, bootstrapOutputs()[1], "formula", "null", "note")
 		result.Put(rows, "note", why)
 	}
+	fr, dropped, err := t.p.complete(fr, []string{t.p.Formula, t.p.Null}, []string{"formula", "null"})
+	if err == nil && dropped > m.Design().Dropped {
+		m, err = t.p.fit(t.p.Formula, fr)
+	}
+	if err != nil {
+		fail(err.Error())
+		return
+	}
 	null, err := t.p.fit(t.p.Null, fr)
 	if err != nil {
 		fail(err.Error())
 		return
 	}
-	small, large := null, m
-	if small.parameters > large.parameters {
+	if null.parameters > m.parameters {
 		fail("null has more parameters than the model: give the smaller formula as null")
 		return
 	}
-	if why := nested(small.Design(), large.Design()); why != "" {
+	if why := nested(null.Design(), m.Design()); why != "" {
 		fail("null is not nested in the model: " + why)
 		return
 	}

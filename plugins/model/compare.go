@@ -94,41 +94,12 @@ func (t *comparing) Finish(out *sdk.Outputs) error {
 	return nil
 }
 
-// complete is the rows that every model can use, and how many it cannot.
-func (t *comparing) complete(fr *frame.Frame) (*frame.Frame, int, error) {
-	used := make([]int, fr.Rows())
-	response := ""
-	for i, text := range t.p.Formulas {
-		f, err := formula.Parse(text)
-		if err != nil {
-			return nil, 0, err
-		}
-		d, err := f.Design(fr, t.p.options())
-		if err != nil {
-			return nil, 0, fmt.Errorf("%s: %w", t.p.Names[i], err)
-		}
-		if i > 0 && d.Response != response {
-			return nil, 0, sdk.ParamError(fmt.Sprintf("formulas[%d]", i), "the response is %s, not %s: likelihoods of different responses cannot be compared", d.Response, response)
-		}
-		response = d.Response
-		for _, r := range d.Rows {
-			used[r]++
-		}
-	}
-	var rows []int
-	for r, n := range used {
-		if n == len(t.p.Formulas) {
-			rows = append(rows, r)
-		}
-	}
-	if len(rows) == len(used) {
-		return fr, 0, nil
-	}
-	return fr.Select(rows), len(used) - len(rows), nil
-}
-
 func (t *comparing) compare(out *sdk.Outputs, g int, fr *frame.Frame) error {
-	fr, dropped, err := t.complete(fr)
+	parameters := make([]string, len(t.p.Formulas))
+	for i := range parameters {
+		parameters[i] = fmt.Sprintf("formulas[%d]", i)
+	}
+	fr, dropped, err := t.p.complete(fr, t.p.Formulas, parameters)
 	if e, ok := err.(*sdk.Error); ok {
 		return e
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/seed-4012077a/flow/sdk/stats/glmm"
 	"github.com/seed-4012077a/flow/sdk/stats/lmm"
 	"github.com/seed-4012077a/flow/sdk/stats/ols"
+	"gonum.org/v1/gonum/mat"
 )
 
 // fitted is a fit of any kind: one of ols, glm, lmm and glmm is set, and
@@ -204,9 +205,31 @@ func (m *fitted) fitGLMM(d *formula.Design, s *spec) error {
 	return nil
 }
 
+// reduced is a generalised linear model that tests hypotheses with rows that
+// follow from others too (all pairs of means), as least squares does.
+type reduced struct{ estimate.Linear }
+
+// Joint tests L beta = 0 by rows of L that are independent.
+func (m reduced) Joint(l *mat.Dense) (f, ndf, ddf float64, err error) {
+	rows, c := l.Dims()
+	var basis [][]float64
+	var keep []float64
+	for i := range rows {
+		row := mat.Row(nil, i, l)
+		if reduce(row, basis) > 1e-9 {
+			basis = append(basis, row)
+			keep = append(keep, l.RawRowView(i)...)
+		}
+	}
+	if len(basis) == 0 {
+		return 0, 0, 0, errors.New("the hypothesis has no row that says anything of a coefficient")
+	}
+	return m.Linear.Joint(mat.NewDense(len(basis), c, keep))
+}
+
 // linked shows marginal means the link of a generalised linear model.
 type linked struct {
-	estimate.Linear
+	reduced
 	family glm.Family
 }
 
@@ -230,14 +253,17 @@ func (l linked) Ratio() string {
 
 // responding is the model as marginal means see it.
 func (m *fitted) responding() estimate.Linear {
-	if m.family.Link == glm.Identity {
+	switch {
+	case m.ols != nil || m.lmm != nil:
 		return m.Linear
+	case m.family.Link == glm.Identity:
+		return reduced{m.Linear}
 	}
-	return linked{m.Linear, m.family}
+	return linked{reduced{m.Linear}, m.family}
 }
 
 // ratio is linked's, "" where the link is no logarithm.
-func (m *fitted) ratio() string { return linked{m.Linear, m.family}.Ratio() }
+func (m *fitted) ratio() string { return linked{family: m.family}.Ratio() }
 
 // population is the linear predictor and the mean at the fixed effects of every row.
 func (m *fitted) population() (eta, mu []float64) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"strings"
 	"unicode"
 
@@ -16,7 +15,7 @@ import (
 // applies the formula to made-up tables with the input's columns; what is
 // wrong with all of them in the same words is wrong with the formula. A
 // message that depends on values (the logarithm of a negative number) is not
-// the same for all.
+// the same for all. Texts have every level that the formula quotes.
 func (s *spec) probe(in sdk.Schema, parameter, text string) error {
 	f, err := formula.Parse(text)
 	if err != nil {
@@ -24,9 +23,9 @@ func (s *spec) probe(in sdk.Schema, parameter, text string) error {
 	}
 	o := s.options()
 	o.Reference = nil
-	message := ""
+	message, levels := "", quoted(text)
 	for k := range 3 {
-		_, err := f.Design(madeUp(in, k), o)
+		_, err := f.Design(madeUp(in, levels, k), o)
 		if err == nil || k > 0 && err.Error() != message {
 			return nil
 		}
@@ -35,10 +34,29 @@ func (s *spec) probe(in sdk.Schema, parameter, text string) error {
 	return sdk.ParamError(parameter, "%s", message)
 }
 
+// quoted are two levels, and the texts that a formula has in quotes.
+func quoted(text string) []string {
+	levels := []string{"(first level)", "(second level)"}
+	for {
+		from := strings.IndexAny(text, `"'`)
+		if from < 0 {
+			return levels
+		}
+		quote := text[from]
+		text = text[from+1:]
+		to := strings.IndexByte(text, quote)
+		if to < 0 {
+			return levels
+		}
+		levels = append(levels, text[:to])
+		text = text[to+1:]
+	}
+}
+
 // madeUp is a table of the input's columns: numbers in ranges that differ by
-// k, and texts of two levels.
-func madeUp(in sdk.Schema, k int) *frame.Frame {
-	const rows = 24
+// k, and texts of the levels in turn.
+func madeUp(in sdk.Schema, levels []string, k int) *frame.Frame {
+	rows := 24 * len(levels)
 	fr := frame.New(rows)
 	for _, field := range in.Fields {
 		if !group.Single(field.Type) && !field.Type.IsDict() {
@@ -48,13 +66,13 @@ func madeUp(in sdk.Schema, k int) *frame.Frame {
 		if isText(field.Type) {
 			v := make([]string, rows)
 			for i := range v {
-				v[i] = fmt.Sprintf("level %d%d", k, i%2)
+				v[i] = levels[i%len(levels)]
 			}
 			err = fr.AddStrings(field.Name, v, nil)
 		} else {
 			v := make([]float64, rows)
 			for i := range v {
-				v[i] = []float64{float64(i + 1), (float64(i) + 0.5) / rows, float64(1000 + 7*i)}[k]
+				v[i] = []float64{float64(i + 1), (float64(i) + 0.5) / float64(rows), float64(1000 + 7*i)}[k]
 			}
 			err = fr.AddNumeric(field.Name, v)
 		}
