@@ -10,7 +10,7 @@ VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 # Everything that goes into a guest: a change rebuilds all plugins.
 GUEST    := $(shell find sdk/go sdk/abi sdk/dense sdk/stats plugins/internal -name '*.go' -not -name '*_test.go' 2>/dev/null) go.mod go.sum
 
-.PHONY: run build plugins nodes test race vet fuzz crash test-python venv bench bench-full clean help FORCE
+.PHONY: run build plugins nodes test race vet fuzz crash test-python venv bench bench-full bench-stats r test-r clean help FORCE
 
 run: build ## build, then run the study in small (pipeline.toml)
 	bin/flow run pipeline.toml
@@ -79,6 +79,23 @@ test-python: build venv ## the model's references by PyTorch, a native node in P
 	@! grep -q -- '--- SKIP' $(VENV)/native.log
 	FLOW_PYTHON="$(CURDIR)/$(VENV)/bin/python" $(GO) test -count=1 -v -run 'TestOtherLibrariesRead' ./engine/internal/table/ipc | tee $(VENV)/ipc.log
 	@! grep -q -- '--- SKIP' $(VENV)/ipc.log
+
+# R_PACKAGES are Debian's; they bring R itself.
+R_PACKAGES := r-base-core $(addprefix r-cran-,lme4 lmertest emmeans psych pbkrtest sandwich lmtest polycor gparotation jsonlite survival)
+RSCRIPT    ?= Rscript
+R_MISSING   = n <- c("lme4","lmerTest","emmeans","psych","pbkrtest","sandwich","lmtest","polycor","GPArotation","jsonlite","survival"); n <- n[!sapply(n, requireNamespace, quietly = TRUE)]; if (length(n)) { cat("missing in R:", n, "\n"); quit(status = 1) }
+
+r: ## R with the packages that the references come from, from Debian
+	@if $(RSCRIPT) --vanilla -e '$(R_MISSING)' 2>/dev/null; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ]; then as=; elif sudo -n true 2>/dev/null; then as="sudo -n"; else as=no; fi; \
+	if [ "$$as" = no ] || ! command -v apt-get >/dev/null; then \
+		echo "R, or some of its packages, are missing, and may not be installed from here. As root on Debian or Ubuntu:" >&2; \
+		echo "  apt-get install $(R_PACKAGES)" >&2; exit 1; fi; \
+	$$as apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$as apt-get install -y -qq --no-install-recommends $(R_PACKAGES) >/dev/null && \
+	$(RSCRIPT) --vanilla -e '$(R_MISSING)'
+
+test-r: r ## the references of the statistics, by R again and compared with those kept
+	FLOW_RSCRIPT=$(RSCRIPT) $(GO) test -count=1 -v -parallel 2 -run 'TestReferencesFromR' ./sdk/stats
 
 clean: ## remove what was built and run here
 	rm -rf bin out .flow $(VENV) plugins/dist/*.wasm
