@@ -421,6 +421,9 @@ func (e *Engine) runReport(ctx context.Context, dir string, o ReportOptions, rep
 	for _, set := range o.Sets {
 		source.Sets = append(source.Sets, "nodes."+reportPage+".with."+set)
 	}
+	if _, err := e.catalog.Lookup(ctx, "report#page", dir); err != nil {
+		return fmt.Errorf("a report is drawn by the native node report, which cannot be used: %w; `make nodes` builds it into bin/nodes, and --plugins or FLOW_PLUGINS names another folder", err)
+	}
 	p, err := e.Plan(ctx, source)
 	if err != nil {
 		return err

@@ -23,11 +23,11 @@ Intervals come from resampling rows within each lambda, or whole clusters; metho
 			{Name: "curve", Doc: "one row a group and lambda", Columns: []sdk.ColumnSpec{
 				{Name: "lambda", Type: "float64"}, {Name: "n", Type: "int64"}, {Name: "n_missing", Type: "int64", Doc: "rows without a score"}, {Name: "n_clusters", Type: "int64"},
 				{Name: "mean", Type: "float64"}, {Name: "sd", Type: "float64", Doc: "sample standard deviation"}, {Name: "se", Type: "float64", Doc: "bootstrap standard error of the mean"},
-				{Name: "ci_lower", Type: "float64"}, {Name: "ci_upper", Type: "float64"}, {Name: "method", Type: "utf8"}, {Name: "note", Type: "utf8"}}},
+				{Name: "ci_lower", Type: "float64"}, {Name: "ci_upper", Type: "float64"}, {Name: "level", Type: "float64", Doc: "confidence level of the interval"}, {Name: "method", Type: "utf8"}, {Name: "note", Type: "utf8"}}},
 			{Name: "tests", Doc: "one row a group and test", Columns: []sdk.ColumnSpec{
 				{Name: "test", Type: "utf8", Doc: "slope, trend or contrast"}, {Name: "term", Type: "utf8"},
 				{Name: "estimate", Type: "float64", Doc: "slope; difference; for trend the share of rising pairs minus falling ones, or the mean rank correlation"},
-				{Name: "se", Type: "float64", Doc: "of the test"}, {Name: "ci_lower", Type: "float64"}, {Name: "ci_upper", Type: "float64"}, {Name: "ci_method", Type: "utf8"},
+				{Name: "se", Type: "float64", Doc: "of the test"}, {Name: "ci_lower", Type: "float64"}, {Name: "ci_upper", Type: "float64"}, {Name: "level", Type: "float64", Doc: "confidence level of the interval"}, {Name: "ci_method", Type: "utf8"},
 				{Name: "statistic", Type: "float64", Doc: "t or z"}, {Name: "df", Type: "float64"}, {Name: "p_value", Type: "float64", Doc: "two-sided"},
 				{Name: "n", Type: "int64"}, {Name: "method", Type: "utf8"}, {Name: "note", Type: "utf8"}}},
 		},
@@ -110,8 +110,8 @@ func openResponse(o sdk.Opening) (sdk.Task, error) {
 		return sdk.Field{Name: name, Type: sdk.Utf8, Nullable: nullable}
 	}
 	curve := []sdk.Field{{Name: "lambda", Type: sdk.Float64}, count("n"), count("n_missing"), {Name: "n_clusters", Type: sdk.Int64, Nullable: true}}
-	curve = append(append(curve, number("mean", "sd", "se", "ci_lower", "ci_upper")...), word("method", true), word("note", true))
-	tests := append([]sdk.Field{word("test", false), word("term", false)}, number("estimate", "se", "ci_lower", "ci_upper")...)
+	curve = append(append(curve, number("mean", "sd", "se", "ci_lower", "ci_upper", "level")...), word("method", true), word("note", true))
+	tests := append([]sdk.Field{word("test", false), word("term", false)}, number("estimate", "se", "ci_lower", "ci_upper", "level")...)
 	tests = append(append(append(tests, word("ci_method", true)), number("statistic", "df", "p_value")...), count("n"), word("method", false), word("note", true))
 	for _, name := range t.GroupBy {
 		for _, f := range append(curve[:len(curve):len(curve)], tests...) {
@@ -281,6 +281,7 @@ func (t *response) curve(rows *sdk.Rows, g int, s *sample, intervals []interval)
 		nullable.Float(rows.Col("se"), orNaN(ci.se, ci.ok))
 		nullable.Float(rows.Col("ci_lower"), orNaN(ci.lower, ci.ok))
 		nullable.Float(rows.Col("ci_upper"), orNaN(ci.upper, ci.ok))
+		nullable.Float(rows.Col("level"), orNaN(t.Confidence, ci.ok))
 		nullable.Text(rows.Col("method"), ci.method)
 		nullable.Text(rows.Col("note"), note)
 	}
@@ -302,6 +303,7 @@ func (t *response) test(rows *sdk.Rows, g int, s *sample, test, term string, est
 	nullable.Float(rows.Col("se"), o.se)
 	nullable.Float(rows.Col("ci_lower"), orNaN(ci.lower, ci.ok))
 	nullable.Float(rows.Col("ci_upper"), orNaN(ci.upper, ci.ok))
+	nullable.Float(rows.Col("level"), orNaN(t.Confidence, ci.ok))
 	nullable.Text(rows.Col("ci_method"), ci.method)
 	nullable.Float(rows.Col("statistic"), o.statistic)
 	nullable.Float(rows.Col("df"), o.df)

@@ -55,6 +55,9 @@ func TestResponse(t *testing.T) {
 				if lo, hi := r["ci_lower"].(float64), r["ci_upper"].(float64); !(lo < value.(float64) && value.(float64) < hi) {
 					t.Errorf("%s: %v is not inside [%g, %g]", params, value, lo, hi)
 				}
+				if r["level"] != 0.95 {
+					t.Errorf("%s: level %v", params, r["level"])
+				}
 			}
 			slope := find(t, out["tests"], "slope")
 			if got := slope["estimate"].(float64); math.Abs(got-2) > 1e-12 || slope["p_value"].(float64) > 1e-3 {
@@ -64,7 +67,7 @@ func TestResponse(t *testing.T) {
 			if got := contrast["estimate"].(float64); math.Abs(got-4) > 1e-12 || contrast["term"] != "1 - -1" {
 				t.Errorf("contrast %v", contrast)
 			}
-			if trend := find(t, out["tests"], "trend"); trend["p_value"].(float64) > 0.01 || trend["estimate"].(float64) <= 0 {
+			if trend := find(t, out["tests"], "trend"); trend["level"] != nil || trend["p_value"].(float64) > 0.01 || trend["estimate"].(float64) <= 0 {
 				t.Errorf("trend %v", trend)
 			}
 		}
