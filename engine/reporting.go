@@ -68,8 +68,8 @@ type ReportedFile struct {
 // made in memory.
 const maxReportRows = 200_000
 
-// fromNode is the column that tells the tables of several nodes apart that
-// come through one port of report#page.
+// fromNode is the column that says which node a row is from: it tells the
+// tables of several nodes apart that come through one port of report#page.
 const fromNode = "from_node"
 
 // Report writes a run's results as a page with pictures and tables. It finds
@@ -377,18 +377,15 @@ func writeReportPipeline(ctx context.Context, dir string, d ledger.RunDetail, ta
 
 const reportPage = "report_page"
 
-// writeUnion writes tables of one kind as one file; several of them with the
-// column fromNode.
+// writeUnion writes tables of one kind as one file, with the column fromNode.
 func writeUnion(ctx context.Context, path string, tables []*reportTable) error {
 	var schemas []*arrow.Schema
 	for _, t := range tables {
-		if len(tables) > 1 {
-			with, err := table.WithConstants(t.opened, []table.Constant{{Name: fromNode, Type: arrow.BinaryTypes.String, Value: t.source}})
-			if err != nil {
-				return fmt.Errorf("%s: %w", t.source, err)
-			}
-			t.opened = with
+		with, err := table.WithConstants(t.opened, []table.Constant{{Name: fromNode, Type: arrow.BinaryTypes.String, Value: t.source}})
+		if err != nil {
+			return fmt.Errorf("%s: %w", t.source, err)
 		}
+		t.opened = with
 		schemas = append(schemas, t.opened.Schema())
 	}
 	schema := unionSchema(schemas)

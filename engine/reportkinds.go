@@ -34,10 +34,15 @@ func reportKinds() []reportKind {
 		{port: "replies", texts: words("reply"), numbers: words("lambda"), last: true},
 		{port: "tests", texts: words("test", "term"), numbers: words("estimate", "p_value")},
 		{port: "coefficients", texts: words("term"), numbers: words("estimate", "se", "statistic", "p_value")},
+		{port: "tables", texts: words("model", "in_window"), numbers: words("mean", "lambda")},
+		{port: "tables", numbers: words("centre", "lambda", "n_models")},
 		{port: "points", texts: words("model"), numbers: words("year", "mean")},
 		{port: "trend", numbers: words("year", "mean", "ci_lower", "ci_upper")},
+		{port: "anchors", numbers: words("lambda", "mean", "n_prompts")},
 		{port: "dose", numbers: words("lambda", "mean", "ci_lower", "ci_upper")},
-		{port: "anchors", texts: words("anchor"), numbers: words("lambda", "mean")},
+		{port: "dose", numbers: words("lambda", "rate", "ci_lower", "ci_upper")},
+		{port: "dose", numbers: words("lambda", "win_rate", "ci_lower", "ci_upper")},
+		{port: "tables", numbers: words("estimate", "ci_lower", "ci_upper", "p_value")},
 	}
 }
 

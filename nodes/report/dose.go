@@ -25,14 +25,17 @@ type dosePoint struct {
 // doseCurve is a metric's points by lambda. onScale: all of it lies within
 // params.Scale, so that its axis can be the whole scale.
 type doseCurve struct {
-	metric  string
+	metric  string // its name
+	of      string // what it shares a picture with: curves of one metric and node
+	alone   string // the picture's name
+	part    string // its name among them, "" where it is alone
 	points  []dosePoint
 	onScale bool
 }
 
 // curve returns the finite points of some rows, by lambda.
 func curve(f *frame, rows []int) []dosePoint {
-	lambda, mean := f.column("lambda"), f.column("mean")
+	lambda, mean := f.column("lambda"), f.column(meanColumns()...)
 	low, high := f.column("ci_low", "ci_lower"), f.column("ci_high", "ci_upper")
 	var points []dosePoint
 	for _, i := range rows {
@@ -69,7 +72,9 @@ func doseCurves(p params, f *frame) []doseCurve {
 						name = append(name, n)
 					}
 				}
-				c.metric = strings.Join(name, ", ")
+				c.metric, c.part = strings.Join(name, ", "), part.name
+				c.of = s.name + "\x00" + metric
+				c.alone = strings.Join(slices.DeleteFunc(slices.Clone(name), func(n string) bool { return n == part.name }), ", ")
 				for _, d := range c.points {
 					c.onScale = c.onScale && p.onScale(d.mean) && (!d.interval || p.onScale(d.low) && p.onScale(d.high))
 				}
@@ -123,7 +128,7 @@ func (f *frame) curvesOf(rows []int) []curveRows {
 }
 
 // doseColumns are those of a curve that name no group.
-var doseColumns = []string{"lambda", "metric", "n", "n_missing", "n_clusters", "mean", "sd", "se", "ci_lower", "ci_upper", "ci_low", "ci_high", "level", "method", "note", "simulated", sourceColumn}
+var doseColumns = []string{"lambda", "metric", "n", "n_missing", "n_clusters", "mean", "sd", "se", "ci_lower", "ci_upper", "ci_low", "ci_high", "level", "method", "note", "simulated", "rate", "win_rate", "correct", "wins", "ties", sourceColumn}
 
 // outcome says what a curve's mean is, with the ends of its scale.
 func (c doseCurve) outcome(p params) string {
@@ -144,22 +149,79 @@ func drawDose(p params, f *frame) ([]drawing, error) {
 	curves = curves[:len(curves)-more]
 	level := levelWords(f)
 	var all []drawing
-	for i, c := range curves {
+	for _, c := range curves {
 		for j := 1; j < len(c.points); j++ {
 			if c.points[j].lambda == c.points[j-1].lambda {
 				return nil, fmt.Errorf("metric %q has several rows at lambda %g: filter the table, or name each curve in the column metric", c.metric, c.points[j].lambda)
 			}
 		}
-		d, err := doseDrawing(p, c, i, level)
+	}
+	for i := 0; i < len(curves); {
+		n := 1
+		for i+n < len(curves) && curves[i+n].of == curves[i].of && n < len(palette) {
+			n++
+		}
+		draw := func() (drawing, error) { return doseDrawing(p, curves[i], len(all), level) }
+		if n > 1 {
+			draw = func() (drawing, error) { return doseTogether(p, curves[i:i+n], level) }
+		}
+		d, err := draw()
 		if err != nil {
 			return nil, err
 		}
-		if i == len(curves)-1 && more > 0 {
+		i += n
+		if i == len(curves) && more > 0 {
 			d.caption += fmt.Sprintf(" %d more curves are in the table.", more)
 		}
 		all = append(all, d)
 	}
 	return all, nil
+}
+
+// doseTogether draws several curves of one metric, of layers or models say, in
+// one picture.
+func doseTogether(p params, curves []doseCurve, level string) (drawing, error) {
+	first := curves[0]
+	pl, title := newPlot("λ, multiplier of the steering vector", label(first.outcome(p))), "Dose-response"
+	if first.alone != "" {
+		title = label(human(first.alone))
+	}
+	d := drawing{name: strings.Trim("dose-"+slug(first.alone), "-"), section: "dose", title: title, columns: 1, width: 7.8 * vg.Inch, height: panelHeight,
+		caption: "Mean at each λ that was run; ribbons are the " + level + "confidence intervals of the means."}
+	keys := map[string]plot.Thumbnailer{}
+	var names []string
+	onScale := true
+	var all []dosePoint
+	for k, c := range curves {
+		points := make([]estimatePoint, len(c.points))
+		for i, q := range c.points {
+			points[i] = estimatePoint{x: q.lambda, y: q.mean, low: q.low, high: q.high, interval: q.interval}
+			if !slices.ContainsFunc(all, func(o dosePoint) bool { return o.lambda == q.lambda }) {
+				all = append(all, q)
+			}
+		}
+		look := curveLook{line(k, k), shapes[k%len(shapes)]}
+		if err := addMeans(pl, points, look, keys, c.part, true); err != nil {
+			return d, err
+		}
+		for i := range points {
+			points[i].interval = false
+		}
+		if err := addObserved(pl, points, look.line.Color, look.shape, nil, ""); err != nil {
+			return d, err
+		}
+		names, onScale = append(names, c.part), onScale && c.onScale
+	}
+	if onScale {
+		pl.Y.Min, pl.Y.Max = p.Scale[0], p.Scale[1]
+		pl.Y.Tick.Marker = scaleTicks(p.Scale)
+	} else {
+		pad(&pl.Y, 0.05)
+		pl.Y.Label.Text = label(p.Outcome)
+	}
+	pl.X.Tick.Marker = lambdaTicks(all)
+	d.panels, d.keys = []panel{{plot: pl}}, keysIn(names, keys)
+	return d, nil
 }
 
 func doseDrawing(p params, c doseCurve, i int, level string) (drawing, error) {

@@ -29,14 +29,17 @@ func exhibits(p params, frames map[string]*frame) []exhibit {
 		{"candidates", showCandidates}, {"means", showMeans}, {"contrasts", showContrasts}, {"associations", showAssociations},
 		{"profile_counts", showCounts}, {"points", showWhole("points", "panel", "Models")}, {"anchors", showWhole("anchors", "panel", "Steered anchors")},
 		{"tests", showTests},
-		{"models", showWhole("models", "models", "Models")}, {"coefficients", showWhole("coefficients", "models", "Coefficients")}, {"components", showWhole("components", "models", "Variance components")}} {
+		{"models", showWhole("models", "models", "Models")}, {"coefficients", showWhole("coefficients", "models", "Coefficients")}, {"components", showWhole("components", "models", "Variance components")}, {"tables", showWhole("table", "tables", "Table")}} {
 		sources := frames[part.port].sources()
 		for _, s := range sources {
 			for _, e := range part.show(p, s.frame) {
 				if e.view == nil {
 					continue
 				}
-				if len(sources) > 1 {
+				switch {
+				case part.port == "tables" && s.name != "":
+					e.title, e.name = label(s.name), e.name+"-"+slug(s.name)
+				case len(sources) > 1:
 					e.title, e.name = e.title+" ("+label(s.name)+")", e.name+"-"+slug(s.name)
 				}
 				all = append(all, e)

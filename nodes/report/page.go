@@ -136,6 +136,9 @@ func bindPage(_ context.Context, b *native.Binding) error {
 	if s := b.Input("replies"); s != nil && p.Score != defaultScore && s.FieldIndices(p.Score) == nil {
 		return native.ColumnError("replies", p.Score, "is missing, and parameter score names it: the columns are %s", strings.Join(names(s), ", "))
 	}
+	if s := b.Input("dose"); s != nil && !slices.ContainsFunc(meanColumns(), s.HasField) {
+		return native.ColumnError("dose", "mean", "is missing, and so are rate and win_rate: the columns are %s", strings.Join(names(s), ", "))
+	}
 	if s := b.Input("candidates"); s != nil {
 		p.pickMeasures(names(s))
 		for parameter, name := range map[string]string{"quality": p.Quality, "effect": p.Effect} {

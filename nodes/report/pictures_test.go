@@ -155,6 +155,33 @@ func TestCurvesOfGroups(t *testing.T) {
 	}
 }
 
+// Curves of one metric share a picture, with a line of its own for each; those
+// of another have another.
+func TestDoseTogether(t *testing.T) {
+	var rows [][]any
+	for _, l := range []float64{-1, 0, 1} {
+		rows = append(rows, []any{"steered", "warmth", l, 5 + l, 4.0, 7.0}, []any{"prompted <b>", "warmth", l, 5.0, 4.0, 6.0}, []any{"steered", "sense", l, 30.0, 20.0, 40.0}, []any{"prompted <b>", "sense", l, 31.0, 20.0, 40.0})
+	}
+	f := frameOf([]string{"arm", "metric", "lambda", "mean", "ci_lower", "ci_upper"}, rows...)
+	drawn, err := drawDose(defaults(), f)
+	if err != nil || len(drawn) != 2 {
+		t.Fatalf("%v: %d pictures", err, len(drawn))
+	}
+	d := drawn[0]
+	if d.name != "dose-warmth" || len(d.keys) != 2 || d.keys[0].name != "arm steered" || d.panels[0].plot.Y.Min != 1 || drawn[1].panels[0].plot.Y.Max < 40 {
+		t.Errorf("%s: keys %v, %g", d.name, d.keys, d.panels[0].plot.Y.Min)
+	}
+	figure, err := d.render(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wellFormed(t, "dose", figure.svg)
+	rates := frameOf([]string{"lambda", "rate", "ci_lower", "ci_upper"}, []any{0.0, 0.5, 0.4, 0.6}, []any{1.0, 0.7, 0.6, 0.8})
+	if drawn, err := drawDose(defaults(), rates); err != nil || len(drawn) != 1 {
+		t.Errorf("%v: %d pictures of rates", err, len(drawn))
+	}
+}
+
 func TestPickMeasures(t *testing.T) {
 	for want, c := range map[string]struct {
 		p       params

@@ -9,7 +9,7 @@ func inputPorts() []native.Port {
 	}
 	return []native.Port{
 		{Name: "dose", Optional: true, Doc: "dose-response: one row a metric and lambda", Columns: []native.Column{
-			column("lambda", "number", "multiplier of the vector"), column("mean", "number", ""),
+			column("lambda", "number", "multiplier of the vector"), optional("mean", "number", "also rate, win_rate; one of them is needed"),
 			optional("metric", "string", "one picture for each"), optional("n", "integer", ""), optional("sd", "number", ""),
 			optional("ci_low", "number", "also ci_lower"), optional("ci_high", "number", "also ci_upper")}},
 		{Name: "candidates", Optional: true, Doc: "candidate vectors: one row a layer and epoch", Columns: []native.Column{
@@ -53,5 +53,9 @@ func inputPorts() []native.Port {
 			column("mean", "number", ""), optional("year", "number", "as in points"), optional("ci_lower", "number", ""), optional("ci_upper", "number", ""), optional("outcome", "string", "")}},
 		{Name: "anchors", Optional: true, Doc: "means of a steered model, shown beside points", Columns: []native.Column{
 			column("lambda", "number", ""), column("mean", "number", ""), optional("outcome", "string", "")}},
+		{Name: "tables", Optional: true, Doc: "further tables, shown as they are", Columns: []native.Column{optional(sourceColumn, "string", "in any input: the node that a row is from; tables of several nodes are shown apart")}},
 	}
 }
+
+// meanColumns are the names under which a dose curve's mean comes.
+func meanColumns() []string { return []string{"mean", "rate", "win_rate"} }

@@ -109,14 +109,20 @@ func doseMethod(f *frame) string {
 	if f.column("ci_low", "ci_lower") == nil {
 		return s
 	}
+	var methods []string
+	for _, m := range distinct(f, "method") {
+		if m == "percentile" || m == "bca" {
+			methods = append(methods, m)
+		}
+	}
+	if len(methods) == 0 {
+		return s + " Intervals are those of the table."
+	}
 	s += " Its " + levelWords(f) + "confidence interval comes from a bootstrap: the scores are drawn again and again with replacement"
 	if clusters := distinct(f, "n_clusters"); len(clusters) > 0 {
 		s += fmt.Sprintf(", whole clusters (here %s, such as prompts) at a time, because scores of one cluster are alike", strings.Join(clusters, " or "))
 	}
-	if methods := distinct(f, "method"); len(methods) > 0 {
-		s += "; kind: " + strings.Join(methods, ", ")
-	}
-	return s + "."
+	return s + "; kind: " + strings.Join(methods, ", ") + "."
 }
 
 // distinct returns the texts of a column without repeats and nulls.
