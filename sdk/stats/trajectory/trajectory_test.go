@@ -59,10 +59,10 @@ func TestInterceptsMoveAlongTheLines(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	fr := trial(t)
 	for want, o := range map[string]Options{
-		`"my time"`:             {Outcomes: []string{"y"}, Time: "mytime", Participant: "who"},
-		"numbers are needed":    {Outcomes: []string{"who"}, Time: "my time", Participant: "who"},
-		"no outcome":            {Time: "my time", Participant: "who"},
-		"participant: ":         {Outcomes: []string{"y"}, Time: "my time", Participant: "whom"},
+		`"my time"`:           {Outcomes: []string{"y"}, Time: "mytime", Participant: "who"},
+		"numbers are needed":  {Outcomes: []string{"who"}, Time: "my time", Participant: "who"},
+		"no outcome":          {Time: "my time", Participant: "who"},
+		"participant: ":       {Outcomes: []string{"y"}, Time: "my time", Participant: "whom"},
 		"outcome: no column ": {Outcomes: []string{"x"}, Time: "my time", Participant: "who"},
 	} {
 		if _, err := Slopes(fr, o); err == nil || !strings.Contains(err.Error(), want) {
