@@ -53,6 +53,9 @@ func (s *spec) fit(text string, fr *frame.Frame) (*fitted, error) {
 	if d.Response == "" {
 		return nil, errors.New("the formula has no response: write it before the ~")
 	}
+	if len(d.Names) == 0 && !s.linear() {
+		return nil, errors.New("the model has no coefficients: leave the intercept in, or add a predictor")
+	}
 	nan := math.NaN()
 	m := &fitted{family: s.family, mixed: len(d.Random) > 0, criterion: nan, logLik: nan, aic: nan, aicc: nan, bic: nan, sigma: nan, r2: nan, r2Adjusted: nan,
 		r2Marginal: nan, r2Conditional: nan, deviance: nan, nullDeviance: nan, dispersion: nan, residualDF: nan}

@@ -19,7 +19,7 @@ Rows with a missing value are dropped and counted. What cannot be fitted (separa
 		Inputs:  []sdk.Port{{Name: "data"}},
 		Outputs: append(ports(fitOutputs()), fittedPort()),
 		Params: `{"type": "object", "additionalProperties": false, "required": ["formula"], "properties": {` + formulaSchema + `,` + dataSchema + `,` + fitSchema + `,` + groupSchema + `,
-			"limits": {"enum": ["wald", "profile"], "default": "wald", "description": "limits of coefficients: by the standard error, or by the profile of the likelihood (not with robust, nor for generalised mixed models)"},
+			"limits": {"enum": ["wald", "profile"], "default": "wald", "description": "limits of coefficients: by the standard error, or by the profile of the likelihood (not with robust, nor for generalised mixed models); those of linear mixed models are about the maximum likelihood fit, and standard deviations have them too"},
 			"tests": {"enum": ["wald", "lr"], "default": "wald", "description": "tests of terms: F or Wald's chi-squared, or likelihood ratios (least squares: the same F; generalised linear models)"},
 			"keep": {"type": "array", "items": {"type": "string"}, "default": [], "description": "columns of the input beside the fitted values"},
 			"fitted": {"type": "boolean", "default": true, "description": "false leaves the output fitted empty"}}}`,
@@ -132,7 +132,7 @@ func (t *fitting) write(out *sdk.Outputs, g int, m *fitted) error {
 		return func() *sdk.Rows { return t.rows.lead(out, port, g) }
 	}
 	t.putCoefficients(next("coefficients"), m)
-	putComponents(next("components"), m)
+	t.putComponents(next("components"), m)
 	t.putTests(next("anova"), m)
 	if err := t.putEffects(next("effects"), m); err != nil {
 		t.rows.warn(t.opening, "no random effects", g, err)

@@ -31,6 +31,7 @@ func TestParametersThatCannotFit(t *testing.T) {
 		{fitOperator(), `{"formula": "y ~ x", "firth": true}`, []string{"parameter firth"}},
 		{fitOperator(), `{"formula": "y ~ x + (1 | id)", "df": "kenward-roger", "reml": false}`, []string{"parameter df", "reml = true"}},
 		{fitOperator(), `{"formula": "event ~ x + (1 | id)", "family": "binomial", "limits": "profile"}`, []string{"parameter limits"}},
+		{fitOperator(), `{"formula": "y ~ x + (1 | id)", "family": "Gamma"}`, []string{"parameter family", "gaussian"}},
 		{fitOperator(), `{"formula": "y ~ x", "group_by": ["arm", "rm"]}`, []string{"parameter group_by", `"rm"`}},
 		{fitOperator(), `{"formula": "y ~ x", "group_by": ["arm"], "keep": ["fitted"]}`, []string{`"fitted"`}},
 		{fitOperator(), `{"formula": "y ~ x", "level": 95}`, []string{"parameter level"}},

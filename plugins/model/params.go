@@ -101,7 +101,10 @@ func (s *spec) check(in sdk.Schema, parameter string, formulas ...string) error 
 func (s *spec) together(text string) error {
 	mixed, robust, clustered := s.mixed(text), s.Robust != "none" && s.Robust != "", strings.HasPrefix(s.Robust, "CR")
 	discrete := s.family.Distribution == glm.BinomialDist || s.family.Distribution == glm.PoissonDist
+	canonical := s.linear() || !s.family.Quasi && (s.family.Distribution == glm.BinomialDist && s.family.Link == glm.Logit || s.family.Distribution == glm.PoissonDist && s.family.Link == glm.Log)
 	switch {
+	case mixed && !canonical:
+		return sdk.ParamError("family", "%s is for models without random terms; with them there are gaussian, binomial (logit) and poisson (log)", s.family)
 	case mixed && robust:
 		return sdk.ParamError("robust", "a model with random terms has no robust covariance here: take the random terms out, or leave robust and cluster out")
 	case clustered && s.Cluster == "":

@@ -214,6 +214,14 @@ func TestMixed(t *testing.T) {
 	out = r.run(t, fitOperator(), `{"formula": "y ~ arm * time + x + (1 + time | id)", "df": "kenward-roger"}`)
 	same(t, "Kenward-Roger", out["coefficients"].Rows, r.at("mixed", "kr"), within)
 
+	out = r.run(t, fitOperator(), `{"formula": "y ~ time + x + (1 | id)", "limits": "profile"}`)
+	for port, name := range map[string]string{"components": "sd", "coefficients": "coef"} {
+		for i, limits := range r.at("profile", name).([]any) {
+			near(t, "lower", out[port].Rows[i]["ci_lower"], limits.([]any)[0], 1e-3) // R interpolates its profile
+			near(t, "upper", out[port].Rows[i]["ci_upper"], limits.([]any)[1], 1e-3)
+		}
+	}
+
 	out = r.run(t, fitOperator(), `{"formula": "event ~ x + (1 | id)", "family": "binomial"}`)
 	same(t, "glmer", out["coefficients"].Rows, r.at("glmer", "coefficients"), tolerances{"estimate": 1e-5, "se": 1e-5})
 	near(t, "log-likelihood", out["fit"].Rows[0]["log_lik"], r.at("glmer", "loglik"), 1e-6)

@@ -10,6 +10,7 @@ import (
 	"github.com/seed-4012077a/flow/sdk/go"
 	"github.com/seed-4012077a/flow/sdk/stats/estimate"
 	"github.com/seed-4012077a/flow/sdk/stats/formula"
+	"github.com/seed-4012077a/flow/sdk/stats/lmm"
 )
 
 func fitOutput() output {
@@ -152,7 +153,8 @@ func (t *fitting) limits(m *fitted) (limits [][2]float64, failed []string) {
 func componentsOutput() output {
 	return output{"components", "one row a variance or covariance of a mixed model", []result.Column{
 		result.Text("factor", "grouping factor, or Residual"), result.Text("term", ""), result.Text("with", "the other term of a covariance"),
-		result.Number("covariance", "variance or covariance"), result.Number("sd_cor", "standard deviation or correlation"), result.Note()}}
+		result.Number("covariance", "variance or covariance"), result.Number("sd_cor", "standard deviation or correlation"),
+		result.Number("ci_lower", "profile limits of a standard deviation of a linear mixed model, with limits = profile"), result.Number("ci_upper", ""), result.Note()}}
 }
 
 // component is a variance or covariance of either mixed model.
@@ -181,13 +183,27 @@ func (m *fitted) components() (out []component) {
 	return out
 }
 
-func putComponents(next func() *sdk.Rows, m *fitted) {
+func (t *fitting) putComponents(next func() *sdk.Rows, m *fitted) {
+	var limits []lmm.Interval // of the standard deviations in turn
+	failed := ""
+	if t.p.Limits == "profile" && m.lmm != nil {
+		var err error
+		if limits, err = m.lmm.StandardDeviationIntervals(t.p.Level); err != nil {
+			failed = "profile limits: " + err.Error()
+		}
+	}
 	for _, c := range m.components() {
-		note := ""
+		note, low, up := "", math.NaN(), math.NaN()
+		if c.with == "" {
+			note = failed
+			if len(limits) > 0 {
+				low, up, limits = limits[0].Lower, limits[0].Upper, limits[1:]
+			}
+		}
 		if math.IsNaN(c.sdCor) {
 			note = "no correlation: a variance is 0"
 		}
-		result.Put(next(), "factor", c.factor, "term", c.term, "with", c.with, "covariance", c.covariance, "sd_cor", c.sdCor, "note", note)
+		result.Put(next(), "factor", c.factor, "term", c.term, "with", c.with, "covariance", c.covariance, "sd_cor", c.sdCor, "ci_lower", low, "ci_upper", up, "note", note)
 	}
 }
 

@@ -46,6 +46,7 @@ names(gp$coefficients) <- sub("relevel\\(arm, \"b\"\\)", "arm", names(gp$coeffic
 ps <- sqrt(diag(vcov(gp)))
 mm <- lmer(y ~ arm * time + x + (1 + time | id), f, control = tight)
 ml <- update(mm, REML = FALSE)
+ci <- suppressWarnings(suppressMessages(confint(lmer(y ~ time + x + (1 | id), f, REML = FALSE, control = tight), quiet = TRUE, oldNames = FALSE)))
 ml0 <- update(ml, . ~ . - arm:time)
 sm <- summary(mm, ddf = "Satterthwaite")$coefficients
 kr <- summary(mm, ddf = "Kenward-Roger")$coefficients
@@ -93,5 +94,6 @@ write_json(list(
                ratio = rat(contrast(e3, "trt.vs.ctrl", ref = 1, adjust = "holm")),
                difference = { r <- as.data.frame(summary(contrast(e4, "revpairwise", adjust = "none"), infer = TRUE)); data.frame(contrast = as.character(r$contrast), estimate = r$estimate, se = r$SE, p = r$p.value) },
                slopes = data.frame(arm = as.character(tr$arm), estimate = tr$time.trend, se = tr$SE, df = tr$df)),
+  profile = list(sd = unname(ci[1:2, ]), coef = unname(ci[3:5, ])),
   compare = both(ml0, ml), predict = list(ls = list(fit = unname(pr$fit[, 1]), se = unname(pr$se.fit), lower = unname(pr$fit[, 2]), upper = unname(pr$fit[, 3])), logit = list(fit = unname(pg$fit), se = unname(pg$se.fit)))
 ), out, digits = 17, auto_unbox = TRUE, na = "null", dataframe = "rows")
