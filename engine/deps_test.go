@@ -54,8 +54,9 @@ const policy = `
 	internal/* < engine;
 	engine, plugins < cmd/flow;
 
-	# What is measured is the doorway's program, and the engine from outside.
-	engine, sdk/go < engine/bench;
+	# What is measured is the doorway's program, the engine from outside, and
+	# the statistics, natively too.
+	engine, sdk/go, sdk/stats < engine/bench;
 
 	# Tests of the example pipelines run the program from outside.
 	pipelines;

@@ -102,7 +102,7 @@ func parseBench(text string) map[string]result {
 	all := map[string]result{}
 	for _, l := range strings.Split(text, "\n") {
 		f := strings.Fields(l)
-		if len(f) < 4 || !strings.HasPrefix(f[0], "Benchmark") && !strings.HasPrefix(f[0], "Torch") {
+		if len(f) < 4 || !strings.HasPrefix(f[0], "Benchmark") && !strings.HasPrefix(f[0], "Torch") && !strings.HasPrefix(f[0], "Peer") {
 			continue
 		}
 		name := strings.TrimPrefix(f[0], "Benchmark")

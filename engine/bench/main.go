@@ -17,31 +17,40 @@ import (
 
 // bench is what all measurements share.
 type bench struct {
-	flow     string // the program that is measured
-	dir      string // of files that the run makes; removed at its end
-	guest    string // the benchmarks' plugin
-	python   string // an interpreter with PyTorch, or ""
-	streamGB int
-	threads  int // of the steer measurements
-	full     bool
-	progress io.Writer
+	flow      string // the program that is measured
+	dir       string // of files that the run makes; removed at its end
+	guest     string // the benchmarks' plugin
+	pipelines int    // that the statistics have made
+	python    string // an interpreter with PyTorch, or ""
+	rscript   string // an interpreter with lme4 and psych, or ""
+	streamGB  int
+	threads   int // of the steer measurements
+	full      bool
+	progress  io.Writer
 }
 
 // measurement is one question and how it is answered.
 type measurement struct {
-	name string
-	run  func(ctx context.Context, b *bench) ([]line, error)
+	name  string
+	suite string
+	run   func(ctx context.Context, b *bench) ([]line, error)
 }
 
 func measurements() []measurement {
 	return []measurement{
-		{"startup", startup},
-		{"strings", buildStrings},
-		{"map", mapRows},
-		{"nodes", manyNodes},
-		{"stream", stream},
-		{"steer", steer},
-		{"pipeline", rootPipeline},
+		{"startup", "engine", startup},
+		{"strings", "engine", buildStrings},
+		{"map", "engine", mapRows},
+		{"nodes", "engine", manyNodes},
+		{"stream", "engine", stream},
+		{"steer", "engine", steer},
+		{"pipeline", "engine", rootPipeline},
+		{"daily", "stats", daily},
+		{"insteval", "stats", instEval},
+		{"kenward-roger", "stats", kenwardRoger},
+		{"polychoric", "stats", polychoric},
+		{"plan", "stats", attachmentPlan},
+		{"power", "stats", powerScaling},
 	}
 }
 
@@ -56,15 +65,18 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, out, progress io.Writer) error {
-	b := &bench{progress: progress, python: os.Getenv("PYTHON"), full: os.Getenv("BENCH_FULL") == "1", streamGB: 2}
+	b := &bench{progress: progress, python: os.Getenv("PYTHON"), rscript: os.Getenv("RSCRIPT"), full: os.Getenv("BENCH_FULL") == "1", streamGB: 2}
 	var names []string
+	suites := map[string][]string{}
 	for _, m := range measurements() {
 		names = append(names, m.name)
+		suites[m.suite] = append(suites[m.suite], m.name)
 	}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.StringVar(&b.flow, "flow", "bin/flow", "the flow program to measure")
 	flags.IntVar(&b.threads, "threads", min(2, runtime.NumCPU()), "threads of training and generation, 1 or 2; 1 is the fairer on a busy machine")
 	only := flags.String("only", "", "measure these only, with commas between: "+strings.Join(names, ", "))
+	suite := flags.String("suite", "engine", "measure all of engine, or all of stats")
 	temp := flags.String("temp", "", "folder for the files that are made (default: the system's)")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -79,7 +91,10 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 		}
 		b.streamGB = n
 	}
-	wanted := names
+	wanted := suites[*suite]
+	if wanted == nil {
+		return fmt.Errorf("there is no suite %q; there are engine and stats", *suite)
+	}
 	if *only != "" {
 		wanted = strings.Split(*only, ",")
 		for _, name := range wanted {
@@ -123,13 +138,21 @@ func (b *bench) prepare(ctx context.Context, temp string) error {
 	if b.dir, err = os.MkdirTemp(temp, "flow-bench-"); err != nil {
 		return err
 	}
-	b.guest = filepath.Join(b.dir, "bench.wasm")
-	cmd := command(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-buildmode=c-shared", "-o", b.guest, "./engine/bench/guest")
-	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
-	if _, err := measure(cmd); err != nil {
-		return errors.Join(fmt.Errorf("compiling the benchmarks' plugin: %w", err), os.RemoveAll(b.dir))
+	if b.guest, err = b.compile(ctx, "guest"); err != nil {
+		return errors.Join(err, os.RemoveAll(b.dir))
 	}
 	return nil
+}
+
+// compile makes a plugin of a folder beside this file.
+func (b *bench) compile(ctx context.Context, name string) (path string, err error) {
+	path = filepath.Join(b.dir, name+".wasm")
+	cmd := command(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-buildmode=c-shared", "-o", path, "./engine/bench/"+name)
+	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
+	if _, err := measure(cmd); err != nil {
+		return "", fmt.Errorf("compiling the benchmarks' plugin: %w", err)
+	}
+	return path, nil
 }
 
 // folder makes a folder of the run's own.
