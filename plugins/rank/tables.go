@@ -46,7 +46,7 @@ func outputs() []sdk.Port {
 
 func worthColumns() []result.Column {
 	return []result.Column{result.Text("item", ""), result.Count("place", "1 is the best"), result.Number("log_worth", ""), result.Number("se", "null for the reference"), result.Number("ci_lower", ""), result.Number("ci_upper", ""),
-		result.Number("worth", "exp(log_worth), scaled to sum to 1"), result.Number("quasi_se", "of every item: sqrt(a^2 + b^2) is close to the standard error of a difference (Firth and de Menezes)"), result.Count("n", "rankings or comparisons that it is in")}
+		result.Number("worth", "exp(log_worth), scaled to sum to 1"), result.Number("quasi_se", "of every item: sqrt(a^2 + b^2) is close to the standard error of a difference (Firth and de Menezes)"), result.Count("n", "rankings or comparisons that it is in"), result.Note()}
 }
 
 func differenceColumns() []result.Column {
@@ -152,7 +152,9 @@ func byWorth(m *ranking.Model) []int {
 func (c *common) worths(lead func(string) *sdk.Rows, r outcome) {
 	m := r.model
 	quasi, _, err := m.QuasiSE()
-	if err != nil { // of two items there are none
+	note := ""
+	if err != nil {
+		note = "no quasi-standard errors: " + err.Error()
 		quasi = make([]float64, len(m.Items))
 		for i := range quasi {
 			quasi[i] = math.NaN()
@@ -165,7 +167,7 @@ func (c *common) worths(lead func(string) *sdk.Rows, r outcome) {
 		if m.Items[i] == c.Reference {
 			se = math.NaN()
 		}
-		result.Put(lead("worths"), "item", m.Items[i], "place", place+1, "log_worth", v, "se", se, "ci_lower", v-q*se, "ci_upper", v+q*se, "worth", worth[i], "quasi_se", quasi[i], "n", r.seen[i])
+		result.Put(lead("worths"), "item", m.Items[i], "place", place+1, "log_worth", v, "se", se, "ci_lower", v-q*se, "ci_upper", v+q*se, "worth", worth[i], "quasi_se", quasi[i], "n", r.seen[i], "note", note)
 	}
 }
 
