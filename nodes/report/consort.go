@@ -3,7 +3,9 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gonum.org/v1/plot/vg"
@@ -82,7 +84,7 @@ func drawFlow(_ params, f *frame) ([]drawing, error) {
 		return nil, nil
 	}
 	c := layFlow(boxes)
-	return []drawing{{name: "flow", section: "flow", title: "Flow of participants", columns: 1, width: wholeWidth, height: vg.Length(c.height) + vg.Points(24),
+	return []drawing{{name: "flow", section: "flow", title: "Flow of participants", columns: 1, width: paperWidth, height: vg.Length(c.height) + vg.Points(24),
 		caption: "CONSORT flow: how many participants came to each stage, and how many went no further, with the reasons that the data give.",
 		panels:  []panel{{paint: c.paint}}}}, nil
 }
@@ -91,7 +93,7 @@ func drawFlow(_ params, f *frame) ([]drawing, error) {
 // beside them, and from the first stage with arms on gives each arm a column:
 // up to five side by side, further arms in bands below.
 func layFlow(boxes []*flowBox) *flowChart {
-	c := &flowChart{width: float64(wholeWidth.Points()) - 20}
+	c := &flowChart{width: float64(paperWidth.Points()) - 20}
 	var arms []string
 	var common []*flowBox
 	for _, b := range boxes {
@@ -101,6 +103,7 @@ func layFlow(boxes []*flowBox) *flowChart {
 			arms = append(arms, b.arm)
 		}
 	}
+	sortArms(arms)
 	y, x := 0.0, c.width/2
 	const wide = 230.0
 	for i, b := range common {
@@ -129,6 +132,26 @@ func layFlow(boxes []*flowBox) *flowChart {
 	}
 	return c
 }
+
+// sortArms puts arms that a number each tells apart in its order; others stay
+// in the table's.
+func sortArms(arms []string) {
+	values := map[string]float64{}
+	for _, a := range arms {
+		found := armNumber.FindAllString(strings.ReplaceAll(a, "−", "-"), -1)
+		if len(found) != 1 {
+			return
+		}
+		v, err := strconv.ParseFloat(found[0], 64)
+		if err != nil {
+			return
+		}
+		values[a] = v
+	}
+	slices.SortStableFunc(arms, func(a, b string) int { return cmp.Compare(values[a], values[b]) })
+}
+
+var armNumber = regexp.MustCompile(`[-+]?[0-9]+(\.[0-9]+)?`)
 
 // bands lays the arms out, the same number in each band where that can be.
 func (c *flowChart) bands(boxes []*flowBox, arms []string, bands int, y float64, joined bool) {

@@ -69,7 +69,7 @@ func showCandidates(p params, f *frame) []exhibit {
 }
 
 func showCounts(_ params, f *frame) []exhibit {
-	return []exhibit{{name: "profile-counts", section: "profiles", title: "Profiles by group", view: tableOf(f)}}
+	return []exhibit{{name: "profile-counts", section: "profiles", title: "Profiles by group", folded: true, view: tableOf(f)}}
 }
 
 // showWhole shows a table as it is, on demand.

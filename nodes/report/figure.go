@@ -59,6 +59,7 @@ type figure struct {
 const (
 	halfWidth   = 5.9 * vg.Inch
 	wholeWidth  = 12.1 * vg.Inch
+	paperWidth  = 10.2 * vg.Inch // its letters are still 7 points high on A4
 	panelHeight = 4.0 * vg.Inch
 	keyHeight   = 17 * vg.Length(1)
 	stampHeight = 18 * vg.Length(1)

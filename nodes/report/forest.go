@@ -180,7 +180,7 @@ func forestDrawing(g forestGroup, rows []effect, looks map[string]draw.GlyphStyl
 	if err != nil {
 		return drawing{}, err
 	}
-	d := drawing{name: name, section: "effects", title: title, columns: 1, width: wholeWidth, height: height,
+	d := drawing{name: name, section: "effects", title: title, columns: 1, width: paperWidth, height: height,
 		folded: !strings.HasPrefix(g.kind, "main_effect_"), panels: []panel{{paint: f.paint}}}
 	d.caption = "Lines are " + level + "confidence intervals; the dashed line is no effect."
 	if tests := distinctOf(rows, func(e effect) string { return e.test }); len(tests) == 1 {

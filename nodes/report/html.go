@@ -66,6 +66,7 @@ func sections() []section {
 type figureView struct {
 	Title, Caption, File string
 	Whole                bool   // has a row of the page for itself
+	Scrolls              bool   // a small screen shows a part of it at a time
 	Width                string // at most, in px
 	Picture              template.HTML
 }
@@ -85,7 +86,7 @@ func renderPage(p params, frames map[string]*frame, figures []figure, shown []ex
 			if f.section != s.ID {
 				continue
 			}
-			seen := figureView{Title: f.title, Caption: f.caption, Whole: f.width > halfWidth, Width: fmt.Sprintf("%.0f", f.width.Points()*96/72), Picture: inline(f)}
+			seen := figureView{Title: f.title, Caption: f.caption, Whole: f.width > halfWidth, Scrolls: f.width > halfWidth && f.narrow == nil, Width: fmt.Sprintf("%.0f", f.width.Points()*96/72), Picture: inline(f)}
 			switch {
 			case p.wants("svg"):
 				seen.File = "figures/" + f.name + ".svg"

@@ -140,7 +140,7 @@ func (m meansPicture) panelsOf(d *drawing, rows []meanRow, x string, add func(pl
 		d.panels = append(d.panels, panel{title: label(human(outcome)), plot: pl})
 	}
 	d.columns = columnsFor(len(d.panels))
-	d.width, d.height = wholeWidth, 3.3*vg.Inch
+	d.width, d.height = paperWidth, 3.1*vg.Inch
 	if d.columns == 1 {
 		d.width, d.height = halfWidth, panelHeight
 	}

@@ -258,6 +258,19 @@ func TestFlowBoxes(t *testing.T) {
 	}
 }
 
+func TestSortArms(t *testing.T) {
+	for want, arms := range map[string][]string{
+		"λ = −1|λ = −0.5|λ = 0|λ = +0.5|λ = +1": {"λ = +0.5", "λ = +1", "λ = 0", "λ = −0.5", "λ = −1"},
+		"10|9 b|x":      {"10", "9 b", "x"},
+		"1 of 2|0 of 2": {"1 of 2", "0 of 2"},
+	} {
+		sortArms(arms)
+		if got := strings.Join(arms, "|"); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
 func TestSources(t *testing.T) {
 	f := frameOf([]string{"from_node", "a", "b"}, []any{"x", 1.0, nil}, []any{"y", nil, "t"}, []any{"x", 2.0, nil})
 	parts := f.sources()

@@ -207,7 +207,7 @@ func drawCounts(_ params, f *frame) ([]drawing, error) {
 		}
 	}
 	slices.Sort(profiles)
-	d := drawing{name: "profile-shares", section: "profiles", title: "Profiles by arm", width: wholeWidth, height: 3.6 * vg.Inch,
+	d := drawing{name: "profile-shares", section: "profiles", title: "Profiles by arm", width: paperWidth, height: 3.6 * vg.Inch,
 		caption: "Share of each profile among an arm's participants, with its " + levelWords(f) + "Wilson interval."}
 	keys := map[string]plot.Thumbnailer{}
 	for _, grouping := range groupings {

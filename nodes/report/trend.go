@@ -40,7 +40,7 @@ func trendGroup(f *frame) string {
 func drawTrend(p params, points, trend, anchors *frame) ([]drawing, error) {
 	by := trendGroup(points)
 	outcomes, rows := points.groups(by)
-	d := drawing{name: "panel-trend", section: "panel", title: "Models by release date", columns: 1, width: wholeWidth, height: 4.8 * vg.Inch}
+	d := drawing{name: "panel-trend", section: "panel", title: "Models by release date", columns: 1, width: paperWidth, height: 4.8 * vg.Inch}
 	keys := map[string]plot.Thumbnailer{}
 	for _, outcome := range outcomes[:min(len(outcomes), maxPanels)] {
 		of := func(f *frame) *frame {
