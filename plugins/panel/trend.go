@@ -39,7 +39,7 @@ func trendOperator() sdk.Operator {
 	return sdk.Operator{
 		Name: "trend", Kind: sdk.Table,
 		Doc: `Trend of a score over the models' release: score ~ years + (1 | model) + (1 | prompt) by REML, years since the origin. Scores of one model belong together, and those of one prompt, so the trend is as sure as there are models, however many prompts each answered.
-fits: mixed is that model; developer has a fixed effect of each developer; ols and ols_developer ignore which scores belong together, for comparison with reports that do (their standard errors are too small). effects has the limits by t, by the normal distribution (wald) and by profile likelihood. points and line are what a picture shows.`,
+fits: mixed is that model; developer has a fixed effect of each developer; ols and ols_developer ignore which scores belong together, for comparison with reports that do (their standard errors are too small). effects has the limits by t, by the normal distribution (wald) and, for the trend, by profile likelihood. points and line are what a picture shows.`,
 		Inputs: []sdk.Port{{Name: "scores", Doc: "one row a model and prompt", Columns: []sdk.ColumnSpec{
 			{Name: "{score}", Type: "number|bool"}, {Name: "{model}", Type: "any"}, {Name: "{prompt}", Type: "any"}, {Name: "{time}", Type: "any"}}}},
 		Outputs: []sdk.Port{result.Port("effects", "one row a fit, coefficient and interval", effectColumns()),
@@ -50,7 +50,7 @@ fits: mixed is that model; developer has a fixed effect of each developer; ols a
 			"origin": {"type": ["string", "number"], "default": "", "description": "where years are counted from, a date or a number; empty: the earliest model"},
 			"fits": {"type": "array", "items": {"enum": ["mixed", "developer", "ols", "ols_developer"]}, "minItems": 1, "uniqueItems": true, "default": ["mixed"], "description": "models to fit"},
 			"df": {"enum": ["satterthwaite", "kenward-roger", "asymptotic"], "default": "satterthwaite", "description": "degrees of freedom of the mixed models"},
-			"profile": {"type": "boolean", "default": true, "description": "also give profile-likelihood intervals of the mixed models"},
+			"profile": {"type": "boolean", "default": true, "description": "also give the profile-likelihood interval of the trend, which costs a dozen fits"},
 			"line_points": {"type": "integer", "minimum": 2, "maximum": 1000, "default": 50, "description": "points of the line"},
 			"level": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1, "default": 0.95, "description": "confidence level"}}}`,
 		Open: openTrend,
@@ -218,7 +218,7 @@ func (t *trend) mixed(out *sdk.Outputs, fit string) {
 			e, err = estimate.New(name, est, se, math.Inf(1), t.Level)
 		}
 		t.effect(rows, fit, name, "wald", e, err, "")
-		if t.Profile {
+		if t.Profile && name == t.years { // each costs a dozen fits
 			t.profile(rows, fit, name, m, l)
 		}
 		l[j] = 0

@@ -20,7 +20,7 @@ func comparisonColumns() []result.Column {
 	return []result.Column{result.Text("comparison", ""), result.Text("event", "level of the outcome; null: all levels together"),
 		result.Text("measure", "proportion_treated, proportion_control, difference_test, fisher, odds_ratio, risk_ratio, risk_difference, number_needed, chi_squared"),
 		result.Text("method", ""), result.Text("alternative", "of a test"), result.Truth("corrected", "continuity correction; of an odds ratio: 1/2 added to every cell"),
-		result.Number("estimate", "proportion, difference, ratio, number needed, or Cramer's V of chi_squared"), result.Number("ci_lower", ""), result.Number("ci_upper", "null with a number needed: see the note"),
+		result.Number("estimate", "proportion, difference, ratio, number needed, or Cramer's V of chi_squared"), result.Number("ci_lower", ""), result.Number("ci_upper", "null where the interval of a number needed passes through infinity: see the note"),
 		result.Number("statistic", "chi-squared; z of a ratio or difference"), result.Number("df", ""), result.Number("p_value", ""), result.Number("p_adjusted", "p_value corrected over the comparisons and events of the same test"),
 		result.Count("events_treated", ""), result.Count("n_treated", ""), result.Count("events_control", ""), result.Count("n_control", ""), result.Note()}
 }

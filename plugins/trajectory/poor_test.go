@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	. "github.com/seed-4012077a/flow/plugins/internal/resulttest"
+	"github.com/seed-4012077a/flow/plugins/internal/resulttest"
 	"github.com/seed-4012077a/flow/sdk/go/sdktest"
 )
 
@@ -21,7 +21,7 @@ func few() sdktest.Table {
 func TestSlopesThatCannotBe(t *testing.T) {
 	in := sdktest.Tables{"data": few()}
 	for column, want := range map[string]string{"empty": "no row has an answer", "same": ""} {
-		out := Run(t, slopesOperator(), `{"outcomes": ["`+column+`"], "time": "day", "participant": "id"}`, 0, in)
+		out := resulttest.Run(t, slopesOperator(), `{"outcomes": ["`+column+`"], "time": "day", "participant": "id"}`, 0, in)
 		if len(out["slopes"].Rows) != 2 {
 			t.Errorf("%s: %d rows, want a row for each participant", column, len(out["slopes"].Rows))
 		}
@@ -39,20 +39,20 @@ func TestSlopesThatCannotBe(t *testing.T) {
 func TestErrors(t *testing.T) {
 	in := sdktest.Tables{"data": few()}
 	slopes := slopesOperator()
-	Fails(t, slopes, `{"outcomes": ["moood"], "time": "day", "participant": "id"}`, in, `"mood"`)
-	Fails(t, slopes, `{"outcomes": ["word"], "time": "day", "participant": "id"}`, in, "a number is needed")
-	Fails(t, slopes, `{"outcomes": ["mood"], "time": "day", "participant": "idd"}`, in, `parameter participant`)
-	Fails(t, slopes, `{"outcomes": ["day"], "time": "day", "participant": "id"}`, in, "two parts")
-	Fails(t, slopes, `{"outcomes": ["mood"], "time": "day", "participant": "id"}`, sdktest.Tables{"data": sdktest.Of("id: int64, day: int64, mood: float64")}, "no rows")
+	resulttest.Fails(t, slopes, `{"outcomes": ["moood"], "time": "day", "participant": "id"}`, in, `"mood"`)
+	resulttest.Fails(t, slopes, `{"outcomes": ["word"], "time": "day", "participant": "id"}`, in, "a number is needed")
+	resulttest.Fails(t, slopes, `{"outcomes": ["mood"], "time": "day", "participant": "idd"}`, in, `parameter participant`)
+	resulttest.Fails(t, slopes, `{"outcomes": ["day"], "time": "day", "participant": "id"}`, in, "two parts")
+	resulttest.Fails(t, slopes, `{"outcomes": ["mood"], "time": "day", "participant": "id"}`, sdktest.Tables{"data": sdktest.Of("id: int64, day: int64, mood: float64")}, "no rows")
 
 	s := sdktest.Of("id: int64, slope: float64", sdktest.Row{"id": 1, "slope": 0.5}, sdktest.Row{"id": 2, "slope": -0.5})
 	twice := sdktest.Of("id: int64, slope: float64", sdktest.Row{"id": 1, "slope": 0.5}, sdktest.Row{"id": 1, "slope": 0.4})
 	profiles := profilesOperator()
-	Fails(t, profiles, `{"participant": "id"}`, sdktest.Tables{"liking": s, "wanting": twice}, "two rows")
-	Fails(t, profiles, `{"participant": "id", "arms": ["lambda"]}`, sdktest.Tables{"liking": s, "wanting": s}, "not connected")
-	Fails(t, profiles, `{"participant": "id", "liking_slope": "slop"}`, sdktest.Tables{"liking": s, "wanting": s}, `"slope"`)
-	Fails(t, profiles, `{"participant": "id", "names": {"both": "x", "liking": "x"}}`, sdktest.Tables{"liking": s, "wanting": s}, "two profiles")
-	Fails(t, profiles, `{"participant": "id", "arms": ["arm"]}`, sdktest.Tables{"liking": s, "wanting": s,
+	resulttest.Fails(t, profiles, `{"participant": "id"}`, sdktest.Tables{"liking": s, "wanting": twice}, "two rows")
+	resulttest.Fails(t, profiles, `{"participant": "id", "arms": ["lambda"]}`, sdktest.Tables{"liking": s, "wanting": s}, "not connected")
+	resulttest.Fails(t, profiles, `{"participant": "id", "liking_slope": "slop"}`, sdktest.Tables{"liking": s, "wanting": s}, `"slope"`)
+	resulttest.Fails(t, profiles, `{"participant": "id", "names": {"both": "x", "liking": "x"}}`, sdktest.Tables{"liking": s, "wanting": s}, "two profiles")
+	resulttest.Fails(t, profiles, `{"participant": "id", "arms": ["arm"]}`, sdktest.Tables{"liking": s, "wanting": s,
 		"participants": sdktest.Of("id: int64, arm: utf8", sdktest.Row{"id": 1, "arm": "a"}, sdktest.Row{"id": 1, "arm": "b"})}, `"a" in one row and "b"`)
 
 	rows := sdktest.Tables{"rows": sdktest.Of("lambda: float64, profile: utf8, seen: list<int64>", sdktest.Row{"lambda": 1.0, "profile": "a"}, sdktest.Row{"lambda": -1.0, "profile": "b"})}
@@ -60,12 +60,12 @@ func TestErrors(t *testing.T) {
 		return `{"outcome": "profile", "comparisons": [{"name": "x", "treated": ` + treated + `, "control": ` + control + `}]}`
 	}
 	compare := compareOperator()
-	Fails(t, compare, arms(`{"lambda": {"above": 0}}`, `{"lambda": 1}`), rows, "both arms")
-	Fails(t, compare, arms(`{"lamda": 1}`, `{"lambda": -1}`), rows, `"lambda"`)
-	Fails(t, compare, arms(`{"profile": {"above": 1}}`, `{"lambda": -1}`), rows, "only numbers are above")
-	Fails(t, compare, arms(`{"seen": 1}`, `{"lambda": -1}`), rows, "conditions are about")
-	Fails(t, compare, strings.Replace(arms(`{"lambda": 1}`, `{"lambda": -1}`), `"outcome"`, `"events": ["c"], "outcome"`, 1), rows, `no level "c"`)
-	out := Run(t, compare, arms(`{"lambda": 3}`, `{"lambda": -1}`), 0, rows)
+	resulttest.Fails(t, compare, arms(`{"lambda": {"above": 0}}`, `{"lambda": 1}`), rows, "both arms")
+	resulttest.Fails(t, compare, arms(`{"lamda": 1}`, `{"lambda": -1}`), rows, `"lambda"`)
+	resulttest.Fails(t, compare, arms(`{"profile": {"above": 1}}`, `{"lambda": -1}`), rows, "only numbers are above")
+	resulttest.Fails(t, compare, arms(`{"seen": 1}`, `{"lambda": -1}`), rows, "conditions are about")
+	resulttest.Fails(t, compare, strings.Replace(arms(`{"lambda": 1}`, `{"lambda": -1}`), `"outcome"`, `"events": ["c"], "outcome"`, 1), rows, `no level "c"`)
+	out := resulttest.Run(t, compare, arms(`{"lambda": 3}`, `{"lambda": -1}`), 0, rows)
 	for _, r := range out["comparisons"].Rows {
 		if r["measure"] != "proportion_control" && (r["p_value"] != nil || r["estimate"] != nil || r["note"] == nil) {
 			t.Errorf("nobody is treated: %v", r)
@@ -78,15 +78,15 @@ func TestConditionsByValue(t *testing.T) {
 	rows := sdktest.Of("wave: utf8, lambda: int64, heavy: bool, seen: int64",
 		sdktest.Row{"wave": "1", "lambda": 1, "heavy": true, "seen": 1}, sdktest.Row{"wave": "1.0", "lambda": 1, "heavy": true, "seen": 0},
 		sdktest.Row{"wave": "2", "lambda": 0, "heavy": false, "seen": 1}, sdktest.Row{"wave": nil, "lambda": 0, "heavy": false, "seen": 1})
-	out := Run(t, compareOperator(), `{"outcome": "seen", "events": [1.0], "adjust": "holm", "comparisons": [
+	out := resulttest.Run(t, compareOperator(), `{"outcome": "seen", "events": [1.0], "adjust": "holm", "comparisons": [
 		{"name": "wave", "treated": {"wave": 1}, "control": {"wave": [2, 3]}},
 		{"name": "heavy", "treated": {"heavy": true, "lambda": 1.0}, "control": {"heavy": false}}]}`, 0, sdktest.Tables{"rows": rows})
 	for name, n := range map[string]int{"wave": 1, "heavy": 2} {
-		row := Only(t, out["comparisons"], sdktest.Row{"comparison": name, "measure": "proportion_control"})
+		row := resulttest.Only(t, out["comparisons"], sdktest.Row{"comparison": name, "measure": "proportion_control"})
 		if row["n_treated"] != int64(2) || row["n_control"] != int64(n) || row["events_treated"] != int64(1) {
 			t.Errorf("%s: %v", name, row)
 		}
-		f := Only(t, out["comparisons"], sdktest.Row{"comparison": name, "measure": "fisher", "alternative": "two.sided"})
+		f := resulttest.Only(t, out["comparisons"], sdktest.Row{"comparison": name, "measure": "fisher", "alternative": "two.sided"})
 		if f["p_adjusted"] == nil {
 			t.Errorf("%s: %v", name, f)
 		}

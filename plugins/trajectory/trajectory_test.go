@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	. "github.com/seed-4012077a/flow/plugins/internal/resulttest"
+	"github.com/seed-4012077a/flow/plugins/internal/resulttest"
 	"github.com/seed-4012077a/flow/sdk/go/sdktest"
 )
 
@@ -59,12 +59,12 @@ type reference struct {
 
 func load(t *testing.T) reference {
 	var r reference
-	JSON(t, "testdata/trajectory.json", &r)
+	resulttest.JSON(t, "testdata/trajectory.json", &r)
 	return r
 }
 
 func (r reference) data() sdktest.Table {
-	return Table(r.Data, "time", "id", "x1", "x2", "w", "lambda", "domain")
+	return resulttest.Table(r.Data, "time", "id", "x1", "x2", "w", "lambda", "domain")
 }
 
 const both = `"outcomes": ["x1", "x2"], "time": "time", "participant": "id"`
@@ -79,34 +79,34 @@ func TestSlopesAgainstLme4(t *testing.T) {
 		both + `, "correlated": false`:     r.Uncorrelated,
 		`"outcomes": ["w"], "time": "time", "participant": "id"`: r.Single,
 	} {
-		out := Run(t, slopesOperator(), "{"+params+"}", 0, in)
+		out := resulttest.Run(t, slopesOperator(), "{"+params+"}", 0, in)
 		if len(out["slopes"].Rows) != 60 {
 			t.Errorf("%s: %d participants", params, len(out["slopes"].Rows))
 		}
 		for _, w := range want {
-			got := Only(t, out["slopes"], sdktest.Row{"id": w.ID})
-			Near(t, params+" slope of "+w.ID, got["slope"], w.Slope, 1e-5)
-			Near(t, params+" intercept of "+w.ID, got["intercept"], w.Intercept, 1e-5)
-			Near(t, params+" slope_sd of "+w.ID, got["slope_sd"], w.SlopeSD, 1e-4)
-			Near(t, params+" intercept_sd of "+w.ID, got["intercept_sd"], w.InterceptSD, 1e-4)
+			got := resulttest.Only(t, out["slopes"], sdktest.Row{"id": w.ID})
+			resulttest.Near(t, params+" slope of "+w.ID, got["slope"], w.Slope, 1e-5)
+			resulttest.Near(t, params+" intercept of "+w.ID, got["intercept"], w.Intercept, 1e-5)
+			resulttest.Near(t, params+" slope_sd of "+w.ID, got["slope_sd"], w.SlopeSD, 1e-4)
+			resulttest.Near(t, params+" intercept_sd of "+w.ID, got["intercept_sd"], w.InterceptSD, 1e-4)
 		}
 		if params == both {
 			for j, term := range []string{"(Intercept)", "time"} {
-				c := Only(t, out["coefficients"], sdktest.Row{"term": term})
-				Near(t, term, c["estimate"], r.Fixed[j][0], 1e-6)
-				Near(t, term+" se", c["se"], r.Fixed[j][1], 1e-5)
+				c := resulttest.Only(t, out["coefficients"], sdktest.Row{"term": term})
+				resulttest.Near(t, term, c["estimate"], r.Fixed[j][0], 1e-6)
+				resulttest.Near(t, term+" se", c["se"], r.Fixed[j][1], 1e-5)
 			}
 			f := out["fit"].Rows[0]
 			if c := f["criterion"].(float64); math.Abs(c-r.StackedCrit) > 1e-6 {
 				t.Errorf("REML criterion %.10g, want %.10g", c, r.StackedCrit)
 			}
-			Near(t, "mean time", f["mean_time"], r.Centre, 1e-12)
-			if note := Only(t, out["slopes"], sdktest.Row{"id": "P09"})["note"]; !strings.Contains(fmt.Sprint(note), "one time only") {
+			resulttest.Near(t, "mean time", f["mean_time"], r.Centre, 1e-12)
+			if note := resulttest.Only(t, out["slopes"], sdktest.Row{"id": "P09"})["note"]; !strings.Contains(fmt.Sprint(note), "one time only") {
 				t.Errorf("P09 answered once: note %v", note)
 			}
 		}
 		if strings.Contains(params, `["w"]`) {
-			if row := Only(t, out["slopes"], sdktest.Row{"id": "P07"}); row["slope"] != nil || row["note"] != "no answer with a time" || row["n"] != int64(0) {
+			if row := resulttest.Only(t, out["slopes"], sdktest.Row{"id": "P07"}); row["slope"] != nil || row["note"] != "no answer with a time" || row["n"] != int64(0) {
 				t.Errorf("P07 never answered: %v", row)
 			}
 		}
@@ -115,9 +115,9 @@ func TestSlopesAgainstLme4(t *testing.T) {
 
 // slopesOf runs slopes twice and joins the profiles.
 func profilesOf(t *testing.T, liking, wanting sdktest.Table, likingParams, wantingParams, params string, participants sdktest.Table) sdktest.Tables {
-	l := Run(t, slopesOperator(), likingParams, 0, sdktest.Tables{"data": liking})
-	w := Run(t, slopesOperator(), wantingParams, 0, sdktest.Tables{"data": wanting})
-	return Run(t, profilesOperator(), params, 0, sdktest.Tables{"liking": l["slopes"], "wanting": w["slopes"], "participants": participants})
+	l := resulttest.Run(t, slopesOperator(), likingParams, 0, sdktest.Tables{"data": liking})
+	w := resulttest.Run(t, slopesOperator(), wantingParams, 0, sdktest.Tables{"data": wanting})
+	return resulttest.Run(t, profilesOperator(), params, 0, sdktest.Tables{"liking": l["slopes"], "wanting": w["slopes"], "participants": participants})
 }
 
 func TestProfilesAgainstR(t *testing.T) {
@@ -126,17 +126,17 @@ func TestProfilesAgainstR(t *testing.T) {
 		`{"participant": "id", "arms": ["lambda", "domain"], "names": {"both": "both", "liking": "first", "wanting": "second", "neither": "neither"}}`, r.data())
 	counts := map[string]int{}
 	for _, want := range r.Profiles {
-		got := Only(t, out["profiles"], sdktest.Row{"participant": want["id"]})
+		got := resulttest.Only(t, out["profiles"], sdktest.Row{"participant": want["id"]})
 		if got["profile"] != want["profile"] || got["lambda"] != want["lambda"] || got["domain"] != want["domain"] {
 			t.Errorf("%v, want %v", got, want)
 		}
 		counts[want["profile"].(string)]++
 	}
-	if got := Only(t, out["profiles"], sdktest.Row{"participant": "P07"}); got["profile"] != nil || got["note"] != "no slope of wanting" {
+	if got := resulttest.Only(t, out["profiles"], sdktest.Row{"participant": "P07"}); got["profile"] != nil || got["note"] != "no slope of wanting" {
 		t.Errorf("P07 has no slope of wanting: %v", got)
 	}
 	for profile, n := range counts {
-		row := Only(t, out["counts"], sdktest.Row{"by": nil, "profile": profile})
+		row := resulttest.Only(t, out["counts"], sdktest.Row{"by": nil, "profile": profile})
 		if row["n"] != int64(n) || row["total"] != int64(len(r.Profiles)) {
 			t.Errorf("%s: %v, want %d of %d", profile, row, n, len(r.Profiles))
 		}
@@ -144,7 +144,7 @@ func TestProfilesAgainstR(t *testing.T) {
 	if n := len(out["counts"].Rows); n != 4*(1+4+2+8) {
 		t.Errorf("%d rows of counts", n)
 	}
-	compared := Run(t, compareOperator(), `{"outcome": "profile", "alternatives": ["two.sided", "greater", "less"], "comparisons": [
+	compared := resulttest.Run(t, compareOperator(), `{"outcome": "profile", "alternatives": ["two.sided", "greater", "less"], "comparisons": [
 		{"name": "sign", "treated": {"lambda": {"above": 0}}, "control": {"lambda": [-0.5, -1]}},
 		{"name": "combined", "treated": {"lambda": {"at_least": 0.5, "at_most": 1}, "domain": "b"}, "control": {"lambda": {"below": 0, "not": 0}}}]}`,
 		0, sdktest.Tables{"rows": out["profiles"]})
@@ -160,26 +160,26 @@ func (c comparison) check(t *testing.T, table sdktest.Table, name string) {
 		for k, v := range more {
 			row[k] = v
 		}
-		return Only(t, table, row)
+		return resulttest.Only(t, table, row)
 	}
 	three := func(measure, method string, want [3]float64) {
 		got := at(measure, sdktest.Row{"method": method})
-		Near(t, name+" "+measure+" "+method, got["estimate"], want[0], 1e-9)
-		Near(t, name+" "+measure+" "+method+" lower", got["ci_lower"], want[1], 1e-9)
-		Near(t, name+" "+measure+" "+method+" upper", got["ci_upper"], want[2], 1e-9)
+		resulttest.Near(t, name+" "+measure+" "+method, got["estimate"], want[0], 1e-9)
+		resulttest.Near(t, name+" "+measure+" "+method+" lower", got["ci_lower"], want[1], 1e-9)
+		resulttest.Near(t, name+" "+measure+" "+method+" upper", got["ci_upper"], want[2], 1e-9)
 	}
 	for _, p := range c.Tests {
 		got := at("difference_test", sdktest.Row{"alternative": p.Alternative, "corrected": p.Corrected})
-		Near(t, name+" p "+p.Alternative, got["p_value"], p.P, 1e-9)
-		Near(t, name+" statistic "+p.Alternative, got["statistic"], p.Statistic, 1e-9)
-		Near(t, name+" lower "+p.Alternative, got["ci_lower"], p.CI[0], 1e-9)
-		Near(t, name+" upper "+p.Alternative, got["ci_upper"], p.CI[1], 1e-9)
+		resulttest.Near(t, name+" p "+p.Alternative, got["p_value"], p.P, 1e-9)
+		resulttest.Near(t, name+" statistic "+p.Alternative, got["statistic"], p.Statistic, 1e-9)
+		resulttest.Near(t, name+" lower "+p.Alternative, got["ci_lower"], p.CI[0], 1e-9)
+		resulttest.Near(t, name+" upper "+p.Alternative, got["ci_upper"], p.CI[1], 1e-9)
 		if got["events_treated"] != int64(c.X1) || got["n_treated"] != int64(c.N1) || got["events_control"] != int64(c.X0) || got["n_control"] != int64(c.N0) {
 			t.Errorf("%s: counts %v, want %d/%d and %d/%d", name, got, c.X1, c.N1, c.X0, c.N0)
 		}
 	}
 	for i, a := range []string{"two.sided", "greater", "less"}[:min(3, len(c.Fisher))] {
-		Near(t, name+" Fisher "+a, at("fisher", sdktest.Row{"alternative": a})["p_value"], c.Fisher[i], 1e-9)
+		resulttest.Near(t, name+" Fisher "+a, at("fisher", sdktest.Row{"alternative": a})["p_value"], c.Fisher[i], 1e-9)
 	}
 	three("odds_ratio", "Woolf", c.Or)
 	three("risk_ratio", "Katz", c.RR)
@@ -189,20 +189,20 @@ func (c comparison) check(t *testing.T, table sdktest.Table, name string) {
 	three("proportion_control", "Wilson limits", [3]float64{float64(c.X0) / float64(c.N0), c.Wilson0[0], c.Wilson0[1]})
 	for method, d := range map[string][3]float64{"Wald": c.Wald, "Newcombe": c.Newcombe} {
 		n := at("number_needed", sdktest.Row{"method": "inverse of the risk difference, " + method})
-		Near(t, name+" number needed", n["estimate"], 1/math.Abs(d[0]), 1e-9)
+		resulttest.Near(t, name+" number needed", n["estimate"], 1/math.Abs(d[0]), 1e-9)
 		strongest := d[2]
 		if d[0] < 0 {
 			strongest = d[1]
 		}
-		Near(t, name+" number needed, limit", n["ci_lower"], 1/math.Abs(strongest), 1e-9)
+		resulttest.Near(t, name+" number needed, limit", n["ci_lower"], 1/math.Abs(strongest), 1e-9)
 		if through := d[1]*d[2] < 0; through != (n["ci_upper"] == nil) || through != strings.Contains(n["note"].(string), "∞") {
 			t.Errorf("%s: number needed %v of the difference %v", name, n, d)
 		}
 	}
-	x := Only(t, table, sdktest.Row{"comparison": name, "measure": "chi_squared"})
-	Near(t, name+" chi-squared", x["statistic"], c.Chisq.Statistic, 1e-9)
-	Near(t, name+" chi-squared p", x["p_value"], c.Chisq.P, 1e-9)
-	Near(t, name+" chi-squared df", x["df"], c.Chisq.DF, 0)
+	x := resulttest.Only(t, table, sdktest.Row{"comparison": name, "measure": "chi_squared"})
+	resulttest.Near(t, name+" chi-squared", x["statistic"], c.Chisq.Statistic, 1e-9)
+	resulttest.Near(t, name+" chi-squared p", x["p_value"], c.Chisq.P, 1e-9)
+	resulttest.Near(t, name+" chi-squared df", x["df"], c.Chisq.DF, 0)
 }
 
 // shared is a comparison of the shared reference.
@@ -221,10 +221,10 @@ type shared struct {
 }
 
 func TestAgainstSharedReference(t *testing.T) {
-	csv := CSV(t, Shared(t, "stats", "ref", "profiles_slopes.csv"))
-	daily := CSV(t, Shared(t, "stats", "sim", "daily.csv"))
-	weekly := CSV(t, Shared(t, "stats", "sim", "weekly.csv"))
-	people := CSV(t, Shared(t, "stats", "sim", "participants.csv"))
+	csv := resulttest.CSV(t, resulttest.Shared(t, "stats", "ref", "profiles_slopes.csv"))
+	daily := resulttest.CSV(t, resulttest.Shared(t, "stats", "sim", "daily.csv"))
+	weekly := resulttest.CSV(t, resulttest.Shared(t, "stats", "sim", "weekly.csv"))
+	people := resulttest.CSV(t, resulttest.Shared(t, "stats", "sim", "participants.csv"))
 	var ref struct {
 		Profiles struct {
 			Counts               map[string]int
@@ -233,7 +233,7 @@ func TestAgainstSharedReference(t *testing.T) {
 			ChisqRS              map[string]float64 `json:"chisq_rs"`
 		}
 	}
-	JSON(t, Shared(t, "stats", "ref", "weekly_attachment.json"), &ref)
+	resulttest.JSON(t, resulttest.Shared(t, "stats", "ref", "weekly_attachment.json"), &ref)
 	out := profilesOf(t, daily, weekly, `{"outcomes": ["likeable", "engaging"], "time": "session", "participant": "pid"}`,
 		`{"outcomes": ["sep_distress"], "time": "week", "participant": "pid"}`, `{"participant": "pid", "arms": ["lambda", "domain"]}`, people)
 	got := map[any]sdktest.Row{}
@@ -259,12 +259,12 @@ func TestAgainstSharedReference(t *testing.T) {
 		t.Errorf("slopes differ by %.2g", worst)
 	}
 	for profile, n := range ref.Profiles.Counts {
-		row := Only(t, out["counts"], sdktest.Row{"by": nil, "profile": profile})
+		row := resulttest.Only(t, out["counts"], sdktest.Row{"by": nil, "profile": profile})
 		if row["n"] != int64(n) || row["total"] != int64(ref.Profiles.N) {
 			t.Errorf("%s: %v, want %d of %d", profile, row, n, ref.Profiles.N)
 		}
 	}
-	compared := Run(t, compareOperator(), `{"outcome": "profile", "events": ["Decoupled Dependency"], "comparisons": [
+	compared := resulttest.Run(t, compareOperator(), `{"outcome": "profile", "events": ["Decoupled Dependency"], "comparisons": [
 		{"name": "rs", "treated": {"lambda": {"above": 0}}, "control": {"lambda": {"below": 0}}},
 		{"name": "domain", "treated": {"domain": "emotional"}, "control": {"domain": "political"}},
 		{"name": "combined", "treated": {"lambda": {"above": 0}, "domain": "emotional"}, "control": {"lambda": {"below": 0}, "domain": "political"}}]}`,
@@ -275,27 +275,27 @@ func TestAgainstSharedReference(t *testing.T) {
 			for k, v := range more {
 				row[k] = v
 			}
-			return Only(t, compared, row)
+			return resulttest.Only(t, compared, row)
 		}
 		one := at("difference_test", sdktest.Row{"alternative": "greater", "corrected": true})
 		if one["events_treated"] != int64(w.X1) || one["n_treated"] != int64(w.N1) || one["events_control"] != int64(w.X0) || one["n_control"] != int64(w.N0) {
 			t.Errorf("%s: %v, want %+v", name, one, w)
 		}
-		Near(t, name+" chi-squared", one["statistic"], w.Chisq, 1e-9)
-		Near(t, name+" p corrected", one["p_value"], w.Corrected, 1e-9)
-		Near(t, name+" p", at("difference_test", sdktest.Row{"alternative": "greater", "corrected": false})["p_value"], w.Uncorrected, 1e-9)
+		resulttest.Near(t, name+" chi-squared", one["statistic"], w.Chisq, 1e-9)
+		resulttest.Near(t, name+" p corrected", one["p_value"], w.Corrected, 1e-9)
+		resulttest.Near(t, name+" p", at("difference_test", sdktest.Row{"alternative": "greater", "corrected": false})["p_value"], w.Uncorrected, 1e-9)
 		or := at("odds_ratio", nil)
-		Near(t, name+" OR", or["estimate"], w.Or, 1e-9)
-		Near(t, name+" OR lower", or["ci_lower"], w.OrLo, 1e-9)
-		Near(t, name+" OR upper", or["ci_upper"], w.OrHi, 1e-9)
-		Near(t, name+" Fisher", at("fisher", sdktest.Row{"alternative": "greater"})["p_value"], w.Fisher, 1e-9)
+		resulttest.Near(t, name+" OR", or["estimate"], w.Or, 1e-9)
+		resulttest.Near(t, name+" OR lower", or["ci_lower"], w.OrLo, 1e-9)
+		resulttest.Near(t, name+" OR upper", or["ci_upper"], w.OrHi, 1e-9)
+		resulttest.Near(t, name+" Fisher", at("fisher", sdktest.Row{"alternative": "greater"})["p_value"], w.Fisher, 1e-9)
 		rd := at("risk_difference", sdktest.Row{"method": "Wald"})
-		Near(t, name+" RD", rd["estimate"], w.Diff, 1e-9)
-		Near(t, name+" RD lower", rd["ci_lower"], w.Wald[0], 1e-9)
-		Near(t, name+" RD upper", rd["ci_upper"], w.Wald[1], 1e-9)
-		Near(t, name+" NNH", at("number_needed", sdktest.Row{"method": "inverse of the risk difference, Wald"})["estimate"], w.NNH, 1e-9)
+		resulttest.Near(t, name+" RD", rd["estimate"], w.Diff, 1e-9)
+		resulttest.Near(t, name+" RD lower", rd["ci_lower"], w.Wald[0], 1e-9)
+		resulttest.Near(t, name+" RD upper", rd["ci_upper"], w.Wald[1], 1e-9)
+		resulttest.Near(t, name+" NNH", at("number_needed", sdktest.Row{"method": "inverse of the risk difference, Wald"})["estimate"], w.NNH, 1e-9)
 	}
-	x := Only(t, compared, sdktest.Row{"comparison": "rs", "measure": "chi_squared"})
-	Near(t, "chi-squared over profiles", x["statistic"], ref.Profiles.ChisqRS["statistic"], 1e-9)
-	Near(t, "its p", x["p_value"], ref.Profiles.ChisqRS["p.value"], 1e-9)
+	x := resulttest.Only(t, compared, sdktest.Row{"comparison": "rs", "measure": "chi_squared"})
+	resulttest.Near(t, "chi-squared over profiles", x["statistic"], ref.Profiles.ChisqRS["statistic"], 1e-9)
+	resulttest.Near(t, "its p", x["p_value"], ref.Profiles.ChisqRS["p.value"], 1e-9)
 }

@@ -341,7 +341,9 @@ func (t *judgements) fit(out *sdk.Outputs, m *ranking.Model, worst float64, quas
 	if s, df, p, err := m.Equal(); err == nil {
 		row("likelihood ratio of equal worths", s, nan, p, fmt.Sprintf("chi-squared with %g degrees of freedom", df))
 	}
-	if quasi == nil {
-		row("quasi_se error", worst, nan, nan, "largest relative error of a difference's standard error from quasi_se")
+	if quasi != nil {
+		row("quasi_se error", nan, nan, nan, quasi.Error())
+		return
 	}
+	row("quasi_se error", worst, nan, nan, "largest relative error of a difference's standard error from quasi_se")
 }

@@ -158,7 +158,11 @@ func (t *steering) Finish(out *sdk.Outputs) error {
 func (t *steering) formula(outcome string) string {
 	l := formula.Quote(t.Lambda)
 	terms := []string{l, "I(" + l + "^2)", "I(" + l + "^3)"}[:1+slices.Index([]string{"linear", "quadratic", "cubic"}, t.Form)]
-	return fmt.Sprintf("%s ~ (%s) * %s + (1 | %s)", formula.Quote(outcome), strings.Join(terms, " + "), formula.Quote(t.Arm), formula.Quote(t.Prompt))
+	form := terms[0]
+	if len(terms) > 1 {
+		form = "(" + strings.Join(terms, " + ") + ")"
+	}
+	return fmt.Sprintf("%s ~ %s * %s + (1 | %s)", formula.Quote(outcome), form, formula.Quote(t.Arm), formula.Quote(t.Prompt))
 }
 
 // analyse fits an outcome and writes what follows from it. What can't be
@@ -185,9 +189,9 @@ func (t *steering) analyse(out *sdk.Outputs, data *frame.Frame, outcome string) 
 	if len(at) == 0 {
 		mean := 0.0
 		for _, v := range lambda.Num {
-			mean += v / float64(len(lambda.Num))
+			mean += v
 		}
-		at = []float64{mean}
+		at = []float64{mean / float64(len(lambda.Num))}
 	}
 	for _, l := range at {
 		t.slopes(out, m, outcome, l)

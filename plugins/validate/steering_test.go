@@ -5,7 +5,7 @@ import (
 	"math"
 	"testing"
 
-	. "github.com/seed-4012077a/flow/plugins/internal/resulttest"
+	"github.com/seed-4012077a/flow/plugins/internal/resulttest"
 	"github.com/seed-4012077a/flow/sdk/go/sdktest"
 )
 
@@ -19,12 +19,12 @@ type six [6]float64
 
 func (s six) check(t *testing.T, what string, got sdktest.Row) {
 	t.Helper()
-	Near(t, what, got["estimate"], s[0], 1e-5)
-	Near(t, what+" se", got["se"], s[1], 1e-5)
-	Near(t, what+" df", got["df"], s[2], 1e-3)
-	Near(t, what+" lower", got["ci_lower"], s[3], 1e-5)
-	Near(t, what+" upper", got["ci_upper"], s[4], 1e-5)
-	Near(t, what+" p", got["p_value"], s[5], 1e-3)
+	resulttest.Near(t, what, got["estimate"], s[0], 1e-5)
+	resulttest.Near(t, what+" se", got["se"], s[1], 1e-5)
+	resulttest.Near(t, what+" df", got["df"], s[2], 1e-3)
+	resulttest.Near(t, what+" lower", got["ci_lower"], s[3], 1e-5)
+	resulttest.Near(t, what+" upper", got["ci_upper"], s[4], 1e-5)
+	resulttest.Near(t, what+" p", got["p_value"], s[5], 1e-3)
 }
 
 type steeringFit struct {
@@ -44,16 +44,16 @@ func TestSteeringAgainstR(t *testing.T) {
 			Quadratic, Linear steeringFit
 		}
 	}
-	JSON(t, "testdata/validate.json", &ref)
-	in := sdktest.Tables{"scores": Table(ref.Steering.Data, "prompt", "lambda", "arm", "score")}
+	resulttest.JSON(t, "testdata/validate.json", &ref)
+	in := sdktest.Tables{"scores": resulttest.Table(ref.Steering.Data, "prompt", "lambda", "arm", "score")}
 	for form, want := range map[string]steeringFit{"quadratic": ref.Steering.Quadratic, "linear": ref.Steering.Linear} {
-		out := Run(t, steeringOperator(), `{"arm": "arm", "reference": "steered", "form": "`+form+`"}`, 0, in)
+		out := resulttest.Run(t, steeringOperator(), `{"arm": "arm", "reference": "steered", "form": "`+form+`"}`, 0, in)
 		for _, c := range want.Coef {
-			got := Only(t, out["coefficients"], sdktest.Row{"term": c.Term})
-			Near(t, form+" "+c.Term, got["estimate"], c.Estimate, 1e-5)
-			Near(t, form+" "+c.Term+" se", got["se"], c.SE, 1e-5)
-			Near(t, form+" "+c.Term+" df", got["df"], c.DF, 1e-3)
-			Near(t, form+" "+c.Term+" p", got["p_value"], c.P, 1e-3)
+			got := resulttest.Only(t, out["coefficients"], sdktest.Row{"term": c.Term})
+			resulttest.Near(t, form+" "+c.Term, got["estimate"], c.Estimate, 1e-5)
+			resulttest.Near(t, form+" "+c.Term+" se", got["se"], c.SE, 1e-5)
+			resulttest.Near(t, form+" "+c.Term+" df", got["df"], c.DF, 1e-3)
+			resulttest.Near(t, form+" "+c.Term+" p", got["p_value"], c.P, 1e-3)
 		}
 		if c := out["fits"].Rows[0]["criterion"].(float64); math.Abs(c-want.Crit) > 1e-6 {
 			t.Errorf("%s: criterion %.9f, want %.9f", form, c, want.Crit)
@@ -62,31 +62,31 @@ func TestSteeringAgainstR(t *testing.T) {
 			t.Errorf("%s: %v rows dropped, want 2", form, n)
 		}
 		for arm, s := range want.Slopes["mean"] {
-			got := Only(t, out["slopes"], sdktest.Row{"arm": arm})
-			Near(t, "mean lambda", got["lambda"], want.MeanLambda, 1e-9)
+			got := resulttest.Only(t, out["slopes"], sdktest.Row{"arm": arm})
+			resulttest.Near(t, "mean lambda", got["lambda"], want.MeanLambda, 1e-9)
 			s.check(t, form+" slope of "+arm, got)
 		}
-		out = Run(t, steeringOperator(), `{"arm": "arm", "reference": "steered", "form": "`+form+`", "at": [0.5, -1]}`, 0, in)
+		out = resulttest.Run(t, steeringOperator(), `{"arm": "arm", "reference": "steered", "form": "`+form+`", "at": [0.5, -1]}`, 0, in)
 		for arm, s := range want.Slopes["half"] {
-			s.check(t, form+" slope at 0.5 of "+arm, Only(t, out["slopes"], sdktest.Row{"arm": arm, "lambda": 0.5}))
+			s.check(t, form+" slope at 0.5 of "+arm, resulttest.Only(t, out["slopes"], sdktest.Row{"arm": arm, "lambda": 0.5}))
 		}
 		for arm, s := range want.Contrasts {
-			s.check(t, form+" contrast of "+arm, Only(t, out["contrasts"], sdktest.Row{"contrast": arm + " - steered", "lambda": 0.5}))
+			s.check(t, form+" contrast of "+arm, resulttest.Only(t, out["contrasts"], sdktest.Row{"contrast": arm + " - steered", "lambda": 0.5}))
 		}
 		for arm, m := range want.Means {
-			got := Only(t, out["means"], sdktest.Row{"arm": arm, "lambda": 0.5})
-			Near(t, form+" mean of "+arm, got["mean"], m[0], 1e-5)
-			Near(t, form+" se of "+arm, got["se"], m[1], 1e-5)
-			Near(t, form+" lower of "+arm, got["ci_lower"], m[3], 1e-5)
-			Near(t, form+" upper of "+arm, got["ci_upper"], m[4], 1e-5)
+			got := resulttest.Only(t, out["means"], sdktest.Row{"arm": arm, "lambda": 0.5})
+			resulttest.Near(t, form+" mean of "+arm, got["mean"], m[0], 1e-5)
+			resulttest.Near(t, form+" se of "+arm, got["se"], m[1], 1e-5)
+			resulttest.Near(t, form+" lower of "+arm, got["ci_lower"], m[3], 1e-5)
+			resulttest.Near(t, form+" upper of "+arm, got["ci_upper"], m[4], 1e-5)
 		}
 		if len(out["means"].Rows) != 15 {
 			t.Errorf("%d means", len(out["means"].Rows))
 		}
-		out = Run(t, steeringOperator(), `{"arm": "arm", "form": "`+form+`", "at": [0.5], "contrasts": "pairwise", "adjust": "tukey"}`, 0, in)
-		got := Only(t, out["contrasts"], sdktest.Row{"contrast": "mixed - prompted"})
-		Near(t, form+" pair", got["estimate"], want.Pair[0], 1e-5)
-		Near(t, form+" pair p", got["p_value"], want.Pair[5], 1e-3)
+		out = resulttest.Run(t, steeringOperator(), `{"arm": "arm", "form": "`+form+`", "at": [0.5], "contrasts": "pairwise", "adjust": "tukey"}`, 0, in)
+		got := resulttest.Only(t, out["contrasts"], sdktest.Row{"contrast": "mixed - prompted"})
+		resulttest.Near(t, form+" pair", got["estimate"], want.Pair[0], 1e-5)
+		resulttest.Near(t, form+" pair p", got["p_value"], want.Pair[5], 1e-3)
 		if p := got["p_adjusted"].(float64); p <= want.Pair[5] {
 			t.Errorf("Tukey's p %g is below the raw one, %g", p, want.Pair[5])
 		}
@@ -94,7 +94,7 @@ func TestSteeringAgainstR(t *testing.T) {
 }
 
 func TestSteeringAgainstSharedReference(t *testing.T) {
-	in := sdktest.Tables{"scores": CSV(t, Shared(t, "stats", "sim", "validation.csv"))}
+	in := sdktest.Tables{"scores": resulttest.CSV(t, resulttest.Shared(t, "stats", "sim", "validation.csv"))}
 	type fit struct {
 		Coef []coefficient
 		Crit float64
@@ -106,21 +106,21 @@ func TestSteeringAgainstSharedReference(t *testing.T) {
 		Slopes    []map[string]any `json:"validation_slopes"`
 		Contrasts []map[string]any `json:"validation_slope_contrasts"`
 	}
-	JSON(t, Shared(t, "stats", "ref", "model_eval.json"), &ref)
+	resulttest.JSON(t, resulttest.Shared(t, "stats", "ref", "model_eval.json"), &ref)
 	with := `"lambda": "level", "prompt": "item", "reference": "steered_llama"`
-	linear := Run(t, steeringOperator(), `{"outcomes": ["rs", "coherence"], "form": "linear", `+with+`}`, 0, in)
-	quadratic := Run(t, steeringOperator(), `{"outcomes": ["rs"], `+with+`}`, 0, in)
+	linear := resulttest.Run(t, steeringOperator(), `{"outcomes": ["rs", "coherence"], "form": "linear", `+with+`}`, 0, in)
+	quadratic := resulttest.Run(t, steeringOperator(), `{"outcomes": ["rs"], `+with+`}`, 0, in)
 	check := func(out sdktest.Tables, outcome string, want fit) {
 		for _, c := range want.Coef {
-			got := Only(t, out["coefficients"], sdktest.Row{"outcome": outcome, "term": c.Term})
-			Near(t, c.Term, got["estimate"], c.Estimate, 1e-5)
-			Near(t, c.Term+" se", got["se"], c.SE, 1e-5)
-			Near(t, c.Term+" df", got["df"], c.DF, 1e-3)
+			got := resulttest.Only(t, out["coefficients"], sdktest.Row{"outcome": outcome, "term": c.Term})
+			resulttest.Near(t, c.Term, got["estimate"], c.Estimate, 1e-5)
+			resulttest.Near(t, c.Term+" se", got["se"], c.SE, 1e-5)
+			resulttest.Near(t, c.Term+" df", got["df"], c.DF, 1e-3)
 			if c.P > 1e-300 {
-				Near(t, c.Term+" p", got["p_value"], c.P, 1e-3)
+				resulttest.Near(t, c.Term+" p", got["p_value"], c.P, 1e-3)
 			}
 		}
-		if c := Only(t, out["fits"], sdktest.Row{"outcome": outcome})["criterion"].(float64); math.Abs(c-want.Crit) > 1e-6 {
+		if c := resulttest.Only(t, out["fits"], sdktest.Row{"outcome": outcome})["criterion"].(float64); math.Abs(c-want.Crit) > 1e-6 {
 			t.Errorf("%s: criterion %.9f, want %.9f", outcome, c, want.Crit)
 		}
 	}
@@ -133,13 +133,13 @@ func TestSteeringAgainstSharedReference(t *testing.T) {
 			if port == "contrasts" {
 				label, value = sdktest.Row{"outcome": "rs", "contrast": w["contrast"]}, w["estimate"]
 			}
-			got := Only(t, linear[port], label)
+			got := resulttest.Only(t, linear[port], label)
 			what := fmt.Sprint(port, " ", label)
-			Near(t, what, got["estimate"], value.(float64), 1e-5)
-			Near(t, what+" se", got["se"], w["SE"].(float64), 1e-5)
-			Near(t, what+" df", got["df"], w["df"].(float64), 1e-3)
-			Near(t, what+" lower", got["ci_lower"], w["lower.CL"].(float64), 1e-5)
-			Near(t, what+" upper", got["ci_upper"], w["upper.CL"].(float64), 1e-5)
+			resulttest.Near(t, what, got["estimate"], value.(float64), 1e-5)
+			resulttest.Near(t, what+" se", got["se"], w["SE"].(float64), 1e-5)
+			resulttest.Near(t, what+" df", got["df"], w["df"].(float64), 1e-3)
+			resulttest.Near(t, what+" lower", got["ci_lower"], w["lower.CL"].(float64), 1e-5)
+			resulttest.Near(t, what+" upper", got["ci_upper"], w["upper.CL"].(float64), 1e-5)
 		}
 	}
 }
@@ -153,17 +153,17 @@ func TestPoorSteering(t *testing.T) {
 	}
 	in := sdktest.Tables{"scores": sdktest.Of("prompt: int64, lambda: float64, model: utf8, score: float64, same: float64, word: utf8", rows...)}
 	// Two lambdas cannot carry a square: it is aliased, and said so.
-	out := Run(t, steeringOperator(), `{"outcomes": ["score", "same"]}`, 0, in)
-	if f := Only(t, out["fits"], sdktest.Row{"outcome": "score"}); f["note"] == nil {
+	out := resulttest.Run(t, steeringOperator(), `{"outcomes": ["score", "same"]}`, 0, in)
+	if f := resulttest.Only(t, out["fits"], sdktest.Row{"outcome": "score"}); f["note"] == nil {
 		t.Errorf("an aliased square has no note: %v", f)
 	}
-	if f := Only(t, out["fits"], sdktest.Row{"outcome": "same"}); f["criterion"] != nil || f["note"] == nil {
+	if f := resulttest.Only(t, out["fits"], sdktest.Row{"outcome": "same"}); f["criterion"] != nil || f["note"] == nil {
 		t.Errorf("a constant outcome: %v", f)
 	}
-	Fails(t, steeringOperator(), `{"reference": "c"}`, in, `no "c"`)
-	Fails(t, steeringOperator(), `{"arm": "modle"}`, in, `"model"`)
-	Fails(t, steeringOperator(), `{"outcomes": ["word"]}`, in, "a number is needed")
-	Fails(t, steeringOperator(), `{"outcomes": ["lambda"]}`, in, "two parts")
-	Fails(t, steeringOperator(), `{"adjust": "tukey"}`, in, "all pairs")
-	Fails(t, steeringOperator(), `{}`, sdktest.Tables{"scores": sdktest.Of("prompt: int64, lambda: float64, model: utf8, score: float64")}, "no rows")
+	resulttest.Fails(t, steeringOperator(), `{"reference": "c"}`, in, `no "c"`)
+	resulttest.Fails(t, steeringOperator(), `{"arm": "modle"}`, in, `"model"`)
+	resulttest.Fails(t, steeringOperator(), `{"outcomes": ["word"]}`, in, "a number is needed")
+	resulttest.Fails(t, steeringOperator(), `{"outcomes": ["lambda"]}`, in, "two parts")
+	resulttest.Fails(t, steeringOperator(), `{"adjust": "tukey"}`, in, "all pairs")
+	resulttest.Fails(t, steeringOperator(), `{}`, sdktest.Tables{"scores": sdktest.Of("prompt: int64, lambda: float64, model: utf8, score: float64")}, "no rows")
 }

@@ -62,7 +62,7 @@ func Equivalents(panel, anchors *Scores, lambda []float64, ways []Resampling, o 
 		return nil, fmt.Errorf("a bootstrap needs draws and a level between 0 and 1; they are %d and %g", o.Draws, o.Level)
 	}
 	b := &bootstrap{panel: panel, anchors: anchors, lambda: lambda, o: o, rng: rng, strata: strata(panel.used(), anchors.used())}
-	b.means = panel.Means()
+	b.means, b.each, b.eachAnchor = panel.Means(), panel.each(), anchors.each()
 	b.centres = make([]float64, 0, len(b.means))
 	var out []Equivalent
 	for _, way := range ways {
@@ -98,6 +98,8 @@ type bootstrap struct {
 	rng            *rand.Rand
 	strata         [3][]int
 	means          []float64 // the models', all prompts once
+	each           float64   // scores in every cell of the panel, 0 where they differ
+	eachAnchor     float64
 	centres        []float64 // scratch
 }
 
@@ -142,7 +144,7 @@ func (b *bootstrap) weights(weight []float64) {
 // curves are those of both methods, nil where there is none.
 func (b *bootstrap) curves(weight []float64) [2]*Curve {
 	mean, n := make([]float64, len(b.lambda)), make([]float64, len(b.lambda))
-	b.anchors.totals(weight, mean, n)
+	b.anchors.totals(weight, nil, b.eachAnchor, mean, n)
 	for k := range mean {
 		mean[k] /= n[k]
 	}
@@ -161,7 +163,7 @@ func (b *bootstrap) run(way Resampling) ([]Equivalent, error) {
 	for m := range fixed {
 		if fixed[m] == nil {
 			sum, n := make([]float64, len(b.lambda)), make([]float64, len(b.lambda))
-			b.anchors.totals(nil, sum, n)
+			b.anchors.totals(nil, nil, 0, sum, n)
 			for k := range sum {
 				sum[k] /= n[k]
 			}
@@ -170,7 +172,7 @@ func (b *bootstrap) run(way Resampling) ([]Equivalent, error) {
 		}
 	}
 	weight, drawn := make([]float64, prompts), make([]int, units)
-	sum, n := make([]float64, units), make([]float64, units)
+	sum, n, use := make([]float64, units), make([]float64, units), make([]bool, units)
 	var draws [2][]float64
 	for range b.o.Draws {
 		for k := range drawn {
@@ -181,7 +183,11 @@ func (b *bootstrap) run(way Resampling) ([]Equivalent, error) {
 		}
 		means, curves := b.means, fixed
 		if way.Prompts {
-			b.panel.totals(weight, sum, n)
+			clear(use)
+			for _, k := range drawn {
+				use[k] = true
+			}
+			b.panel.totals(weight, use, b.each, sum, n)
 			for k := range sum {
 				sum[k] /= n[k] // NaN for a model none of whose prompts was drawn
 			}

@@ -49,17 +49,32 @@ func (s *Scores) used() []bool {
 }
 
 // totals are each unit's sum and number of scores, prompt j counted weight[j]
-// times (nil: once).
-func (s *Scores) totals(weight, sum, n []float64) {
+// times (nil: once). Units whose use is false are passed over (nil: none), and
+// a number of scores that all cells have (each; 0: they differ) saves half the
+// work.
+func (s *Scores) totals(weight []float64, use []bool, each float64, sum, n []float64) {
+	all := 0.0
+	for _, w := range weight {
+		all += w
+	}
 	for u := range sum {
-		a, b := 0.0, 0.0
+		if use != nil && !use[u] {
+			continue
+		}
 		x, c := s.sum[u*s.prompts:(u+1)*s.prompts], s.n[u*s.prompts:(u+1)*s.prompts]
-		if weight == nil {
+		a, b := 0.0, 0.0
+		switch {
+		case weight == nil:
 			for j := range x {
 				a += x[j]
 				b += c[j]
 			}
-		} else {
+		case each > 0:
+			for j, w := range weight {
+				a += w * x[j]
+			}
+			b = each * all
+		default:
 			for j, w := range weight {
 				a += w * x[j]
 				b += w * c[j]
@@ -69,10 +84,23 @@ func (s *Scores) totals(weight, sum, n []float64) {
 	}
 }
 
+// each is the number of scores in every cell, 0 where cells differ.
+func (s *Scores) each() float64 {
+	for _, c := range s.n {
+		if c != s.n[0] {
+			return 0
+		}
+	}
+	if len(s.n) == 0 {
+		return 0
+	}
+	return s.n[0]
+}
+
 // Means are the units' mean scores, NaN for a unit without any.
 func (s *Scores) Means() []float64 {
 	sum, n := make([]float64, s.Units()), make([]float64, s.Units())
-	s.totals(nil, sum, n)
+	s.totals(nil, nil, 0, sum, n)
 	for u := range sum {
 		sum[u] /= n[u]
 	}

@@ -150,8 +150,9 @@ func Slopes(fr *frame.Frame, o Options) (*Fit, error) {
 	}
 	fit := &Fit{Dropped: s.dropped, At: o.At}
 	for _, t := range s.time {
-		fit.Centre += t / float64(len(s.time))
+		fit.Centre += t
 	}
+	fit.Centre /= float64(len(s.time))
 	if math.IsNaN(fit.At) {
 		fit.At = fit.Centre
 	}
