@@ -13,7 +13,6 @@ import (
 	"github.com/seed-4012077a/flow/sdk/stats/glmm"
 	"github.com/seed-4012077a/flow/sdk/stats/lmm"
 	"github.com/seed-4012077a/flow/sdk/stats/ols"
-	"gonum.org/v1/gonum/mat"
 )
 
 // fitted is a fit of any kind: one of ols, glm, lmm and glmm is set, and
@@ -208,31 +207,9 @@ func (m *fitted) fitGLMM(d *formula.Design, s *spec) error {
 	return nil
 }
 
-// reduced is a generalised linear model that tests hypotheses with rows that
-// follow from others too (all pairs of means), as least squares does.
-type reduced struct{ estimate.Linear }
-
-// Joint tests L beta = 0 by rows of L that are independent.
-func (m reduced) Joint(l *mat.Dense) (f, ndf, ddf float64, err error) {
-	rows, c := l.Dims()
-	var basis [][]float64
-	var keep []float64
-	for i := range rows {
-		row := mat.Row(nil, i, l)
-		if reduce(row, basis) > 1e-9 {
-			basis = append(basis, row)
-			keep = append(keep, l.RawRowView(i)...)
-		}
-	}
-	if len(basis) == 0 {
-		return 0, 0, 0, errors.New("the hypothesis has no row that says anything of a coefficient")
-	}
-	return m.Linear.Joint(mat.NewDense(len(basis), c, keep))
-}
-
 // linked shows marginal means the link of a generalised linear model.
 type linked struct {
-	reduced
+	estimate.Linear
 	family glm.Family
 }
 
@@ -257,12 +234,10 @@ func (l linked) Ratio() string {
 // responding is the model as marginal means see it.
 func (m *fitted) responding() estimate.Linear {
 	switch {
-	case m.ols != nil || m.lmm != nil:
+	case m.ols != nil || m.lmm != nil || m.family.Link == glm.Identity:
 		return m.Linear
-	case m.family.Link == glm.Identity:
-		return reduced{m.Linear}
 	}
-	return linked{reduced{m.Linear}, m.family}
+	return linked{m.Linear, m.family}
 }
 
 // ratio is linked's, "" where the link is no logarithm.

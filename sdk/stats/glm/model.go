@@ -54,6 +54,9 @@ type Model struct {
 // a fit that did not converge, or separation (*SeparationError, with the columns
 // and rows it concerns).
 func Fit(d *formula.Design, family Family, o Options) (*Model, error) {
+	if len(d.Names) == 0 {
+		return nil, fmt.Errorf("model %s has no coefficients: leave the intercept in, or add a predictor", family)
+	}
 	q, err := newProblem(d, family, o)
 	if err != nil {
 		return nil, err
@@ -259,32 +262,14 @@ func (m *Model) Contrast(l []float64) (est, se, df float64, err error) {
 
 // Joint is Wald's test of L beta = 0, F = (L beta)'(L V L')^{-1}(L beta) / rows.
 func (m *Model) Joint(l *mat.Dense) (f, ndf, ddf float64, err error) {
-	k, p := l.Dims()
-	if p != len(m.beta) {
-		return 0, 0, 0, fmt.Errorf("the hypothesis has %d columns, the model %d coefficients", p, len(m.beta))
-	}
 	if m.Family.Estimated() && m.DFResidual <= 0 {
 		return 0, 0, 0, fmt.Errorf("no degrees of freedom are left to estimate the dispersion")
 	}
-	var lb, x mat.VecDense
-	lb.MulVec(l, mat.NewVecDense(p, m.beta))
-	var lv, lvl mat.Dense
-	lv.Mul(l, m.cov)
-	lvl.Mul(&lv, l.T())
-	sym := mat.NewSymDense(k, nil)
-	for i := range k {
-		for j := i; j < k; j++ {
-			sym.SetSym(i, j, (lvl.At(i, j)+lvl.At(j, i))/2)
-		}
+	chi2, rank, err := estimate.Wald(m.beta, m.cov, l)
+	if err != nil {
+		return 0, 0, 0, err
 	}
-	var c mat.Cholesky
-	if !c.Factorize(sym) || c.Cond() > 1e14 {
-		return 0, 0, 0, fmt.Errorf("the %d rows of the hypothesis are not independent of one another", k)
-	}
-	if err := c.SolveVecTo(&x, &lb); err != nil {
-		return 0, 0, 0, fmt.Errorf("the hypothesis could not be tested: %w", err)
-	}
-	return mat.Dot(&lb, &x) / float64(k), float64(k), m.df(), nil
+	return chi2 / float64(rank), float64(rank), m.df(), nil
 }
 
 // parameters that the likelihood has: coefficients, and phi where it is estimated.

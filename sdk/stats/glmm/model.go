@@ -302,29 +302,11 @@ func (m *Model) Contrast(l []float64) (est, se, df float64, err error) {
 
 // Joint is Wald's chi-squared test of L beta = 0 over its rows.
 func (m *Model) Joint(l *mat.Dense) (f, ndf, ddf float64, err error) {
-	k, p := l.Dims()
-	if p != len(m.beta) {
-		return 0, 0, 0, fmt.Errorf("the hypothesis has %d columns, the model %d coefficients", p, len(m.beta))
+	chi2, rank, err := estimate.Wald(m.beta, m.cov, l)
+	if err != nil {
+		return 0, 0, 0, err
 	}
-	var lb, x mat.VecDense
-	lb.MulVec(l, mat.NewVecDense(p, m.beta))
-	var lv, lvl mat.Dense
-	lv.Mul(l, m.cov)
-	lvl.Mul(&lv, l.T())
-	sym := mat.NewSymDense(k, nil)
-	for i := range k {
-		for j := i; j < k; j++ {
-			sym.SetSym(i, j, (lvl.At(i, j)+lvl.At(j, i))/2)
-		}
-	}
-	var c mat.Cholesky
-	if !c.Factorize(sym) || c.Cond() > 1e14 {
-		return 0, 0, 0, fmt.Errorf("the %d rows of the hypothesis are not independent of one another", k)
-	}
-	if err := c.SolveVecTo(&x, &lb); err != nil {
-		return 0, 0, 0, fmt.Errorf("the hypothesis could not be tested: %w", err)
-	}
-	return mat.Dot(&lb, &x) / float64(k), float64(k), math.Inf(1), nil
+	return chi2 / float64(rank), float64(rank), math.Inf(1), nil
 }
 
 // Parameters counts theta and beta.

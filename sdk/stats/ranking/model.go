@@ -240,7 +240,7 @@ func gaussNewton(q []float64, v func(i, j int) float64, loss func([]float64) flo
 			for i := range next {
 				next[i] = q[i] + size*step.AtVec(i)
 			}
-			if loss(next) <= now {
+			if loss(next) < now {
 				moved = true
 				break
 			}
