@@ -178,53 +178,6 @@ func width(x *expansion, variables []*variable) int {
 	return n
 }
 
-// fill writes the columns for the given rows of the evaluated variables into
-// out, row-major with len(names) entries a row.
-func (c *coder) fill(values []*value, rows []int, out []float64) {
-	p := len(c.names)
-	buffer := make([]float64, p)
-	for i, r := range rows {
-		row := out[i*p : (i+1)*p]
-		at := 0
-		if c.intercept {
-			row[0], at = 1, 1
-		}
-		for _, parts := range c.terms {
-			cells := buffer[:1]
-			cells[0] = 1
-			for _, part := range parts {
-				cells = c.times(cells, part, values[part.variable], r)
-			}
-			at += copy(row[at:], cells)
-		}
-	}
-}
-
-// times multiplies the cells so far with a variable's entries in row r. The
-// slice grows in place: entries are made from the last to the first.
-func (c *coder) times(cells []float64, part factorOf, v *value, r int) []float64 {
-	own := c.variables[part.variable]
-	n := len(cells)
-	k := own.columns(part.full)
-	out := cells[:n*k]
-	for j := k - 1; j >= 0; j-- {
-		entry := 0.0
-		if own.factor {
-			entry = own.code(v.codes[r], j, part.full)
-		} else {
-			entry = v.cols[j][r]
-		}
-		for i := 0; i < n; i++ {
-			if j == 0 {
-				out[i] = cells[i] * entry
-			} else {
-				out[j*n+i] = cells[i] * entry
-			}
-		}
-	}
-	return out
-}
-
 // learn makes a variable of its value on the rows used: drops levels without
 // rows and recodes the value to the levels left.
 func learn(text string, e *expr, v *value, rows []int, o Options) (*variable, error) {
@@ -276,6 +229,25 @@ func recode(text string, own *variable, v *value, need []int) error {
 	}
 	v.codes, v.levels = codes, own.levels
 	return nil
+}
+
+// whole says that no entry is missing or infinite.
+func (v *value) whole() bool {
+	for _, k := range v.codes {
+		if k < 0 {
+			return false
+		}
+	}
+	for _, c := range v.cols {
+		sum := 0.0 // NaN where a term is NaN or infinite
+		for _, a := range c {
+			sum += 0 * a
+		}
+		if sum != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // missing marks the rows where a value is missing.

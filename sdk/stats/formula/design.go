@@ -106,6 +106,9 @@ type builder struct {
 // use marks missing rows, and reports a number that the data do not explain:
 // log of a negative number, a division by zero.
 func (b *builder) use(e *expr, v *value) error {
+	if v.whole() {
+		return nil
+	}
 	n := b.ev.fr.Rows()
 	own := make([]bool, n)
 	v.missing(own)

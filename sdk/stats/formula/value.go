@@ -203,8 +203,9 @@ func (ev *evaluator) binary(e *expr) (*value, error) {
 	if f == nil {
 		return nil, ev.errorf(e, "%q has no meaning inside a function", e.text)
 	}
-	if e.text == "^" { // small powers by multiplication: exact for squares
-		if k, ok := e.args[1].number(); ok && k == 2 {
+	if e.text == "^" {
+		f = repeated(math.Pow)
+		if k, ok := e.args[1].number(); ok && k == 2 { // exact
 			f = func(a, _ float64) float64 { return a * a }
 		}
 	}
@@ -216,6 +217,19 @@ func (ev *evaluator) binary(e *expr) (*value, error) {
 		}
 	}
 	return &value{cols: [][]float64{out}}, nil
+}
+
+// repeated is f with its last result remembered: rows of one participant
+// mostly share a covariate, and a power costs as much as fifty products.
+func repeated(f func(a, b float64) float64) func(a, b float64) float64 {
+	var lastA, lastB uint64
+	last := f(0, 0)
+	return func(a, b float64) float64 {
+		if x, y := math.Float64bits(a), math.Float64bits(b); x != lastA || y != lastB {
+			last, lastA, lastB = f(a, b), x, y
+		}
+		return last
+	}
 }
 
 // sameLevel is factor == "level"; nil where no string is compared.
