@@ -427,6 +427,10 @@ func (e *Engine) runReport(ctx context.Context, dir string, o ReportOptions, rep
 	}
 	p.source = nil // its file is gone when this ends: there is no next run of it
 	sum, err := e.Run(ctx, p, RunOptions{Observer: o.Observer})
+	var node *NodeError
+	if errors.As(err, &node) {
+		return fmt.Errorf("%w; --only shows the tables of some nodes, --with changes how", err)
+	}
 	if err != nil {
 		return err
 	}

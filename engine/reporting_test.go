@@ -46,6 +46,7 @@ func TestReportKinds(t *testing.T) {
 		{"profiles", schemaOf("participant", text, "liking", real, "wanting", real, "profile", text)},
 		{"profile_counts", schemaOf("by", text, "arm", text, "profile", text, "n", whole, "share", real)},
 		{"points", schemaOf("model", text, "year", real, "mean", real)},
+		{"power", schemaOf("participants", whole, "test", text, "spec", text, "power", real, "ci_lower", real, "ci_upper", real)},
 		{"trend", schemaOf("year", real, "mean", real, "ci_lower", real, "ci_upper", real)},
 		{"tables", schemaOf("model", text, "year", real, "mean", real, "in_window", truth, "lambda", real)},
 		{"", schemaOf()},

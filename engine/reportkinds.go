@@ -36,6 +36,7 @@ func reportKinds() []reportKind {
 		{port: "coefficients", texts: words("term"), numbers: words("estimate", "se", "statistic", "p_value")},
 		{port: "tables", texts: words("model", "in_window"), numbers: words("mean", "lambda")},
 		{port: "tables", numbers: words("centre", "lambda", "n_models")},
+		{port: "power", texts: words("test"), numbers: words("participants", "power")},
 		{port: "points", texts: words("model"), numbers: words("year", "mean")},
 		{port: "trend", numbers: words("year", "mean", "ci_lower", "ci_upper")},
 		{port: "anchors", numbers: words("lambda", "mean", "n_prompts")},

@@ -12,7 +12,7 @@ func drawAll(p params, frames map[string]*frame) ([]drawing, error) {
 		draw  func(params, *frame) ([]drawing, error)
 		whole bool // takes the sources apart itself
 	}{{"flow", drawFlow, false}, {"dose", drawDose, true}, {"means", drawMeans, false}, {"candidates", drawCandidates, false}, {"losses", drawLosses, false},
-		{"contrasts", drawForests, false}, {"profiles", drawProfiles, false}, {"profile_counts", drawCounts, false}, {"points", trendOf(frames), false}} {
+		{"contrasts", drawForests, false}, {"profiles", drawProfiles, false}, {"profile_counts", drawCounts, false}, {"points", trendOf(frames), false}, {"power", drawPower, false}} {
 		f := frames[part.port]
 		sources := f.sources()
 		if part.whole && f.rows() > 0 {

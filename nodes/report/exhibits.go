@@ -29,7 +29,7 @@ func exhibits(p params, frames map[string]*frame) []exhibit {
 		{"candidates", showCandidates}, {"means", showMeans}, {"contrasts", showContrasts}, {"associations", showAssociations},
 		{"profile_counts", showCounts}, {"points", showWhole("points", "panel", "Models")}, {"anchors", showWhole("anchors", "panel", "Steered anchors")},
 		{"tests", showTests},
-		{"models", showWhole("models", "models", "Models")}, {"coefficients", showWhole("coefficients", "models", "Coefficients")}, {"components", showWhole("components", "models", "Variance components")}, {"tables", showWhole("table", "tables", "Table")}} {
+		{"models", showWhole("models", "models", "Models")}, {"coefficients", showWhole("coefficients", "models", "Coefficients")}, {"components", showWhole("components", "models", "Variance components")}, {"power", showWhole("power", "power", "Power")}, {"tables", showWhole("table", "tables", "Table")}} {
 		sources := frames[part.port].sources()
 		for _, s := range sources {
 			for _, e := range part.show(p, s.frame) {

@@ -60,7 +60,7 @@ type exhibitView struct {
 func sections() []section {
 	return []section{{ID: "summary", Title: "Summary"}, {ID: "flow", Title: "Flow of participants"}, {ID: "dose", Title: "Dose-response"}, {ID: "candidates", Title: "Selection"}, {ID: "losses", Title: "Training"},
 		{ID: "means", Title: "Dose-response by outcome"}, {ID: "trajectories", Title: "Trajectories"}, {ID: "effects", Title: "Contrasts"}, {ID: "associations", Title: "Associations"},
-		{ID: "profiles", Title: "Profiles of liking and wanting"}, {ID: "panel", Title: "Models by release date"}, {ID: "tests", Title: "Tests"}, {ID: "tables", Title: "Further results"}, {ID: "models", Title: "Models behind the results"}}
+		{ID: "profiles", Title: "Profiles of liking and wanting"}, {ID: "panel", Title: "Models by release date"}, {ID: "power", Title: "Power by simulation"}, {ID: "tests", Title: "Tests"}, {ID: "tables", Title: "Further results"}, {ID: "models", Title: "Models behind the results"}}
 }
 
 type figureView struct {

@@ -61,9 +61,11 @@ func over(rows []meanRow, x func(meanRow) (float64, bool)) []estimatePoint {
 			points = append(points, p)
 		}
 	}
-	slices.SortStableFunc(points, func(a, b estimatePoint) int { return cmp.Compare(a.x, b.x) })
+	slices.SortStableFunc(points, byX)
 	return points
 }
+
+func byX(a, b estimatePoint) int { return cmp.Compare(a.x, b.x) }
 
 func overLambda(r meanRow) (float64, bool) { return r.lambda, r.hasLambda }
 func overTime(r meanRow) (float64, bool)   { return r.time, r.hasTime }
@@ -245,7 +247,7 @@ func (m meansPicture) trajectories() (drawing, error) {
 			}
 			times = append(times, over(keepMeans(m.rows, arm("trajectory")), overTime)...)
 		}
-		slices.SortFunc(times, func(a, b estimatePoint) int { return cmp.Compare(a.x, b.x) })
+		slices.SortStableFunc(times, byX)
 		pl.X.Tick.Marker = doseTicks(times)
 		return nil
 	})

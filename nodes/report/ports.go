@@ -53,6 +53,9 @@ func inputPorts() []native.Port {
 			column("mean", "number", ""), optional("year", "number", "as in points"), optional("ci_lower", "number", ""), optional("ci_upper", "number", ""), optional("outcome", "string", "")}},
 		{Name: "anchors", Optional: true, Doc: "means of a steered model, shown beside points", Columns: []native.Column{
 			column("lambda", "number", ""), column("mean", "number", ""), optional("outcome", "string", "")}},
+		{Name: "power", Optional: true, Doc: "power by simulation, as design#power gives", Columns: []native.Column{
+			column("participants", "number", ""), column("power", "number", ""), column("test", "string", "a curve for each"), optional("spec", "string", "a curve for each"), optional("outcome", "string", "a panel for each"),
+			optional("ci_lower", "number", ""), optional("ci_upper", "number", "")}},
 		{Name: "tables", Optional: true, Doc: "further tables, shown as they are", Columns: []native.Column{optional(sourceColumn, "string", "in any input: the node that a row is from; tables of several nodes are shown apart")}},
 	}
 }

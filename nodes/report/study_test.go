@@ -80,7 +80,17 @@ func trialTables() map[string]arrow.Table {
 	for _, l := range []float64{-1, 0, 1} {
 		anchors = append(anchors, []any{l, 45 + 8*l})
 	}
+	var power [][]any
+	for k, test := range []string{"RS: Avg(Pos) - Avg(Neg)", "domain"} {
+		for _, spec := range []string{"primary", "coarsened"} {
+			for _, n := range []int{60, 120, 240} {
+				p := 1 - math.Exp(-float64(n)/float64(100+60*k))
+				power = append(power, []any{n, test, spec, p, p - 0.08, min(1, p+0.08)})
+			}
+		}
+	}
 	return map[string]arrow.Table{
+		"power": table([]arrow.Field{field("participants", integer), field("test", utf8), field("spec", utf8), field("power", float), field("ci_lower", float), field("ci_upper", float)}, power...),
 		"contrasts": table([]arrow.Field{field("study_type", utf8), field("outcome", utf8), field("test", utf8), field("test_type", utf8), field("spec", utf8), field("estimate", float), field("se", float), field("df", float),
 			field("lower_cl", float), field("upper_cl", float), field("p_raw", float), field("p_global", float), field("n", integer), field("method", utf8), field("note", utf8)}, contrasts...),
 		"means": table([]arrow.Field{field("study_type", utf8), field("outcome", utf8), field("kind", utf8), field("lambda", float), field("time", float), field("factor", utf8), field("level", utf8),
@@ -132,7 +142,7 @@ func TestTrialPage(t *testing.T) {
 		}
 	}
 	for _, want := range []string{"flow", "means-longitudinal", "means-longitudinal-by-domain", "trajectories-longitudinal", "forest-longitudinal-main-effect-rs", "forest-longitudinal-main-effect-rs-log-odds",
-		"forest-longitudinal-moderation", "profiles", "profile-shares", "panel-trend"} {
+		"forest-longitudinal-moderation", "profiles", "profile-shares", "panel-trend", "power"} {
 		if files["figures/"+want+".svg"] == nil || files["figures/"+want+".png"] == nil {
 			t.Errorf("there is no picture %s", want)
 		}

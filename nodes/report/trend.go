@@ -92,7 +92,7 @@ func trendPlot(p params, points, trend, anchors *frame, keys map[string]plot.Thu
 		return all
 	}
 	fit := slices.DeleteFunc(read(trend), func(q estimatePoint) bool { return math.IsNaN(q.x) })
-	slices.SortStableFunc(fit, func(a, b estimatePoint) int { return cmp.Compare(a.x, b.x) })
+	slices.SortStableFunc(fit, byX)
 	if err := addMeans(pl, fit, curveLook{line: line(0, 0), shape: draw.CircleGlyph{}}, keys, "trend", false); err != nil {
 		return nil, err
 	}
