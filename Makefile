@@ -63,6 +63,9 @@ bench: build ## each figure beside its peer or limit (engine/bench says how to r
 bench-full: build ## the same, and the repository's own pipeline, cold and cached
 	BENCH_FULL=1 $(GO) run ./engine/bench
 
+bench-stats: build ## the statistics beside lme4, lmerTest, pbkrtest and psych, where R has them
+	RSCRIPT=$(RSCRIPT) $(GO) run ./engine/bench -suite stats
+
 # --- more than Go
 
 VENV := .venv
