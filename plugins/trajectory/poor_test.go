@@ -36,6 +36,25 @@ func TestSlopesThatCannotBe(t *testing.T) {
 	}
 }
 
+// Participants who all change alike have one slope, and are told so.
+func TestSingularSlopes(t *testing.T) {
+	var rows []sdktest.Row
+	for p := range 6 {
+		for day := range 4 {
+			rows = append(rows, sdktest.Row{"id": p, "day": day, "mood": float64(10*p+2*day) + float64((p+day)%2*2-1)})
+		}
+	}
+	out := resulttest.Run(t, slopesOperator(), `{"outcomes": ["mood"], "time": "day", "participant": "id"}`, 0, sdktest.Tables{"data": sdktest.Of("id: int64, day: int64, mood: float64", rows...)})
+	if out["fit"].Rows[0]["singular"] != true {
+		t.Fatalf("fit %v", out["fit"].Rows[0])
+	}
+	for _, r := range out["slopes"].Rows {
+		if !strings.Contains(fmt.Sprint(r["note"]), "singular") {
+			t.Errorf("%v has no note", r)
+		}
+	}
+}
+
 func TestErrors(t *testing.T) {
 	in := sdktest.Tables{"data": few()}
 	slopes := slopesOperator()

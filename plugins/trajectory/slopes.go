@@ -169,27 +169,33 @@ func (t *slopesTask) Finish(out *sdk.Outputs) error {
 	if note != "" {
 		t.opening.Log("%s", note)
 	}
+	// Of a singular fit some effects are the same for all, and profiles of them
+	// would be the fixed effect's sign.
+	singular := ""
+	if fit.Model.Singular() {
+		singular = "singular: " + result.Notes(fit.Model.Notes()...)
+		t.opening.Log("warning: %s", singular)
+	}
 	by := map[string]trajectory.Slope{}
 	for _, s := range fit.Slopes {
 		by[s.Participant] = s
 	}
 	for g, level := range levels {
 		s, ok := by[level]
-		t.row(out, g, s, ok)
+		t.row(out, g, s, ok, singular)
 	}
 	return nil
 }
 
-func (t *slopesTask) row(out *sdk.Outputs, g int, s trajectory.Slope, ok bool) {
+func (t *slopesTask) row(out *sdk.Outputs, g int, s trajectory.Slope, ok bool, note string) {
 	rows := out.Port("slopes")
 	t.who.Copy(rows, g)
 	if !ok {
 		result.Put(rows, "slope", nil, "intercept", nil, "slope_sd", nil, "intercept_sd", nil, "n", 0, "n_times", 0, "note", "no answer with a time")
 		return
 	}
-	note := ""
 	if s.Times == 1 {
-		note = "answers at one time only: the slope rests on the other participants'"
+		note = result.Notes("answers at one time only: the slope rests on the other participants'", note)
 	}
 	result.Put(rows, "slope", s.Slope, "intercept", s.Intercept, "slope_sd", s.SlopeSD, "intercept_sd", s.InterceptSD, "n", s.Answers, "n_times", s.Times, "note", note)
 }
