@@ -15,6 +15,7 @@ import (
 type Error struct {
 	Place   Pos
 	Message string // what is wrong, in the user's words
+	Detail  string // lines to show as they are, as a text with a caret under a place in it; may be empty
 	Hint    string // the next step: a near name, the valid choices; may be empty
 	Also    []Note // other places that belong to it
 	Private bool   // the line may hold a secret: it is not shown
@@ -127,6 +128,7 @@ func (e *Error) MarshalJSON() ([]byte, error) {
 		Line    int    `json:"line,omitempty"`
 		Column  int    `json:"column,omitempty"`
 		Message string `json:"message"`
+		Detail  string `json:"detail,omitempty"`
 		Hint    string `json:"hint,omitempty"`
 		Source  string `json:"source,omitempty"`
 		Also    []note `json:"also,omitempty"`
@@ -146,7 +148,7 @@ func (e *Error) MarshalJSON() ([]byte, error) {
 		return n
 	}
 	n := at(e.Place, e.Message)
-	n.Hint = e.Hint
+	n.Detail, n.Hint = e.Detail, e.Hint
 	for _, a := range e.Also {
 		n.Also = append(n.Also, at(a.Place, a.Message))
 	}
@@ -189,6 +191,11 @@ func (e *Error) render(b *strings.Builder, colour bool) {
 	b.WriteString(paint(red, printable(e.Message)) + "\n")
 	if !e.Private {
 		snippet(b, e.Place, paint)
+	}
+	if e.Detail != "" && !e.Private {
+		for _, line := range strings.Split(e.Detail, "\n") {
+			b.WriteString("  " + printable(line) + "\n")
+		}
 	}
 	if e.Hint != "" {
 		b.WriteString("  " + paint(cyan, printable(e.Hint)) + "\n")

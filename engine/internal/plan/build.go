@@ -319,7 +319,21 @@ func (n *nodeState) op(cell int) *opState {
 	return n.ops[cell]
 }
 
+// oneLine joins the lines of an error from outside.
 func oneLine(s string) string {
+	message, detail := withDetail(s)
+	if detail != "" {
+		message += "; " + strings.TrimSpace(strings.Split(detail, "\n")[0])
+	}
+	return message
+}
+
+// withDetail joins the lines of an error from outside, but for a text with a
+// line that has nothing but a caret below it: that is shown as it is.
+func withDetail(s string) (message, detail string) {
 	lines := strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' })
-	return strings.ReplaceAll(strings.Join(lines, "; "), ":; ", ": ")
+	if n := len(lines); n >= 3 && strings.TrimLeft(lines[n-1], " ") == "^" {
+		lines, detail = lines[:n-2], lines[n-2]+"\n"+lines[n-1]
+	}
+	return strings.ReplaceAll(strings.Join(lines, "; "), ":; ", ": "), detail
 }

@@ -115,14 +115,14 @@ func (b *builder) bindError(n *nodeState, op *opState, cell []AxisValue, err err
 	if errors.As(err, &pe) && pe.Param() != "" {
 		at, _ = b.locate(n, op, strings.Split(pe.Param(), "."))
 	}
-	message := oneLine(err.Error())
+	message, detail := withDetail(err.Error())
 	if !strings.Contains(message, n.uses) {
 		message = n.uses + ": " + message
 	}
 	if len(cell) > 0 {
 		message = "[" + cellText(cell) + "] " + message
 	}
-	b.problem(n, at, message)
+	b.add(n, &pipeline.Error{Place: at, Message: message, Detail: detail})
 }
 
 // resources are the slots that a run of the node takes: the operator's own
