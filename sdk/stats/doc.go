@@ -17,7 +17,10 @@
 //     and slopes.
 //   - ranking, scale, proportion: models of rankings; psychometric scales;
 //     counts and proportions.
+//   - trajectory, panel: participants' slopes and their profiles; models on
+//     one scale over time.
 //   - design: power, randomisation, simulated trials.
+//   - trial: a trial's whole analysis from a plan.
 //   - dist: distributions that gonum lacks.
 //
 // Bad input is an error that names the cause and the valid choices. A number
