@@ -44,7 +44,7 @@ type Report struct {
 	Dir       string          `json:"dir"`
 	Simulated bool            `json:"simulated"`
 	Tables    []ReportedTable `json:"tables"`
-	LeftOut   []string        `json:"left_out,omitempty"` // tables that are too long, and why
+	LeftOut   []string        `json:"left_out,omitempty"` // tables that are too long or not kept any more: "node: why"
 	Files     []ReportedFile  `json:"files"`
 }
 
@@ -160,7 +160,7 @@ func (e *Engine) reportedRun(ctx context.Context, name string) (ledger.RunDetail
 
 func nothingToShow(d ledger.RunDetail, only []string, rep *Report) error {
 	if len(rep.LeftOut) > 0 {
-		return fmt.Errorf("run %s of %q has no table short enough for a report: %s", d.ID, d.Pipeline, strings.Join(rep.LeftOut, "; "))
+		return fmt.Errorf("run %s of %q has no table that a report can show: %s", d.ID, d.Pipeline, strings.Join(rep.LeftOut, "; "))
 	}
 	of := "it"
 	if len(only) > 0 {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/seed-4012077a/flow/engine/internal/cache"
 	"github.com/seed-4012077a/flow/engine/internal/ledger"
 	"github.com/seed-4012077a/flow/engine/internal/pipeline"
 	"github.com/seed-4012077a/flow/engine/internal/table"
@@ -48,6 +49,9 @@ func (e *Engine) reportTables(ctx context.Context, d ledger.RunDetail, only []st
 	if err != nil {
 		return nil, err
 	}
+	if rep.Simulated, err = madeUp(ctx, d, store); err != nil {
+		return nil, err
+	}
 	shown := map[string]bool{}
 	for _, parts := range chosen {
 		// A node that hands a table on as it is would show it twice.
@@ -62,25 +66,24 @@ func (e *Engine) reportTables(ctx context.Context, d ledger.RunDetail, only []st
 		}
 		first, err := t.open(0)
 		if err != nil {
-			return tables, fmt.Errorf("%s: %w", t.source, err)
+			rep.LeftOut = append(rep.LeftOut, fmt.Sprintf("%s: %v", t.source, err))
+			continue
 		}
 		kind, known := kindOf(first.Schema())
-		if !rep.Simulated {
-			rep.Simulated, err = markedSimulated(ctx, first)
-		}
-		if err = errors.Join(err, first.Close()); err != nil {
+		if err := first.Close(); err != nil {
 			return tables, fmt.Errorf("%s: %w", t.source, err)
 		}
 		if !known || t.rows == 0 {
 			continue
 		}
 		if t.rows > maxReportRows {
-			rep.LeftOut = append(rep.LeftOut, fmt.Sprintf("%s has %d rows; a report takes %d", t.source, t.rows, maxReportRows))
+			rep.LeftOut = append(rep.LeftOut, fmt.Sprintf("%s: it has %d rows, and a report takes %d", t.source, t.rows, maxReportRows))
 			continue
 		}
 		t.kind = kind
 		if t.opened, err = t.reader(); err != nil {
-			return tables, err
+			rep.LeftOut = append(rep.LeftOut, err.Error())
+			continue
 		}
 		if kind.last {
 			tables = slices.DeleteFunc(tables, func(old *reportTable) bool {
@@ -162,10 +165,37 @@ func sourceName(a ledger.ArtifactRow) string {
 	return a.Node + "." + a.Port
 }
 
+// madeUp reports whether any table of a run, shown or not, says that its data
+// are simulated: what was computed from it need not say so any more. One that
+// has the column and is not kept any more counts as saying it.
+func madeUp(ctx context.Context, d ledger.RunDetail, store *cache.Store) (bool, error) {
+	for _, a := range d.Artifacts {
+		if a.Rows == 0 || !strings.Contains(a.Schema, simulatedColumn) {
+			continue
+		}
+		t := &Table{Name: sourceName(a), Run: d.ID, store: store, parts: []ledger.ArtifactRow{a}}
+		r, err := t.open(0)
+		if err != nil {
+			return true, nil
+		}
+		marked, err := markedSimulated(ctx, r)
+		if err = errors.Join(err, r.Close()); err != nil {
+			return false, fmt.Errorf("%s: %w", t.Name, err)
+		}
+		if marked {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// simulatedColumn marks rows that were made up.
+const simulatedColumn = "simulated"
+
 // markedSimulated reports whether the first row says in a column simulated
 // that the data were made up.
 func markedSimulated(ctx context.Context, r partReader) (bool, error) {
-	at := r.Schema().FieldIndices("simulated")
+	at := r.Schema().FieldIndices(simulatedColumn)
 	if len(at) == 0 {
 		return false, nil
 	}

@@ -1,6 +1,9 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // drawAll draws what the connected tables give. Tables of several nodes that
 // came through one port are drawn one after the other.
@@ -37,6 +40,7 @@ func drawAll(p params, frames map[string]*frame) ([]drawing, error) {
 	}
 	used := map[string]int{}
 	for i := range all {
+		all[i].name = strings.Trim(all[i].name, "-")
 		used[all[i].name]++
 		if n := used[all[i].name]; n > 1 {
 			all[i].name = fmt.Sprintf("%s-%d", all[i].name, n)

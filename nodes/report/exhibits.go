@@ -48,6 +48,7 @@ func exhibits(p params, frames map[string]*frame) []exhibit {
 	}
 	used := map[string]int{}
 	for i := range all {
+		all[i].name = strings.Trim(all[i].name, "-")
 		used[all[i].name]++
 		if n := used[all[i].name]; n > 1 {
 			all[i].name = fmt.Sprintf("%s-%d", all[i].name, n)
@@ -98,6 +99,7 @@ func showContrasts(_ params, f *frame) []exhibit {
 	var all []exhibit
 	kinds := f.column("test_type")
 	shown := withIntervals(f)
+	all = append(all, mainResults(shown))
 	studies, rows := f.groups("study_type")
 	for _, study := range studies {
 		var order []string
@@ -135,6 +137,20 @@ func showContrasts(_ params, f *frame) []exhibit {
 		}
 	}
 	return all
+}
+
+// mainResults are the main effects of every study as they were planned: those
+// of the primary analysis.
+func mainResults(f *frame) exhibit {
+	kinds, specs := f.column("test_type"), f.column("spec")
+	var rows []int
+	for i := range f.rows() {
+		if kinds != nil && specs != nil && text(specs[i]) == "primary" && strings.HasPrefix(text(kinds[i]), "main_effect_") {
+			rows = append(rows, i)
+		}
+	}
+	return exhibit{name: "main-results", section: "effects", title: "Main effects, primary analysis",
+		view: f.pick(rows).view("study_type", "outcome", "test", "estimate", "interval", "p_raw", "p_global", "n")}
 }
 
 // withIntervals writes each estimate and its limits with the decimals that the
