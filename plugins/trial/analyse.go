@@ -2,7 +2,8 @@ package main
 
 import (
 	"encoding/json"
-	"slices"
+	"errors"
+	"math"
 	"strings"
 	"unicode"
 
@@ -49,13 +50,16 @@ func openAnalyse(o sdk.Opening) (sdk.Task, error) {
 	if err := o.Decode(&p); err != nil {
 		return nil, err
 	}
+	in := o.Input("data")
 	plan, err := trial.Parse(p.Plan)
+	if err == nil {
+		err = plan.CheckColumns(in.Names())
+	}
 	if err != nil {
-		return nil, sdk.ParamError("plan", "%v", err)
+		return nil, planError(err)
 	}
 	t := &analyse{opening: o, plan: plan, file: p.File}
 	// Of a wide input only the columns that the plan speaks of are collected.
-	in := o.Input("data")
 	spoken := words(p.Plan)
 	var names []string
 	for _, f := range in.Fields {
@@ -63,16 +67,21 @@ func openAnalyse(o sdk.Opening) (sdk.Task, error) {
 			names = append(names, f.Name)
 		}
 	}
-	for _, name := range []string{plan.Participant, plan.Lambda.Column} {
-		if !slices.Contains(names, name) {
-			names = append(names, name) // Of says which there are
-		}
-	}
 	if t.data, err = gather.Of(in, "plan", names...); err != nil {
 		return nil, err
 	}
 	t.declare(o)
 	return t, nil
+}
+
+// planError puts the first mistake of a plan at its place.
+func planError(err error) error {
+	at := "plan"
+	var mistakes trial.Mistakes
+	if errors.As(err, &mistakes) && mistakes[0].Path != "" {
+		at += "." + mistakes[0].Path
+	}
+	return sdk.ParamError(at, "%v", err)
 }
 
 // words are all texts of a JSON document, and the words in them.
@@ -113,7 +122,24 @@ func words(data []byte) map[string]bool {
 }
 
 func (t *analyse) Process(_ string, in *sdk.Batch, _ *sdk.Outputs) error {
+	if err := exactIDs(t.plan.Participant, in.Col(t.plan.Participant)); err != nil {
+		return err
+	}
 	t.data.Add(in)
+	return nil
+}
+
+// exactIDs sees that whole numbers that identify participants stay apart as
+// floating-point numbers, of which 15 digits tell levels apart.
+func exactIDs(name string, c *sdk.Column) error {
+	if !c.Type().IsInteger() {
+		return nil
+	}
+	for i := range c.Len() {
+		if !c.IsNull(i) && math.Abs(c.Float(i)) >= 1e15 {
+			return sdk.ColumnError(name, "participants are numbers of more than 15 digits (%v), which could be taken for each other: give them as texts", c.Float(i))
+		}
+	}
 	return nil
 }
 
@@ -129,7 +155,7 @@ func (t *analyse) Finish(out *sdk.Outputs) error {
 		out.Progress(int64(done), int64(total), text)
 	})
 	if err != nil {
-		return sdk.ParamError("plan", "%v", err)
+		return planError(err)
 	}
 	t.write(out, result)
 	return nil

@@ -161,6 +161,9 @@ func (t *analyse) association(out *sdk.Outputs, a trial.Associated) {
 		r.Method += ", Yates' correction"
 	}
 	r.Estimate.Estimate, r.DF, r.P = a.ChiSquared, float64(a.DF), a.P
+	if math.IsNaN(a.ChiSquared) {
+		r.DF = nan
+	}
 	r.SE, r.Statistic, r.Lower, r.Upper = nan, a.ChiSquared, nan, nan
 	t.contrast(out.Port("contrasts"), r)
 	cells := a.Cells

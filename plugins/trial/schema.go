@@ -36,7 +36,7 @@ const planSchema = `"type": "object", "additionalProperties": false, "required":
 		"where": {"description": "the rows whose columns have these values", ` + whereSchema + `},
 		"join": {` + joinSchema + `},
 		"recode": {"type": "object", "additionalProperties": {"type": "object", "additionalProperties": false, "required": ["from", "values"], "properties": {
-			"from": {"type": "string"}, "values": {"type": "object", "additionalProperties": {"type": "string"}}}}, "description": "new columns from old ones with values replaced"},
+			"from": {"type": "string"}, "values": {"type": "object", "additionalProperties": {"type": ["string", "number"]}}}}, "description": "new columns from old ones with values replaced by texts, or by numbers (yes = 1, no = 0); what is not named stays"},
 		"derive": {"type": "object", "additionalProperties": {"type": "string"}, "description": "new columns by expressions of numbers, as change = \"post - pre\""}}}},
 	"studies": {"type": "array", "default": [], "description": "parts of the data that are analysed apart", "items": {"type": "object", "additionalProperties": false, "required": ["name"], "properties": {
 		"name": {"type": "string", "minLength": 1}, "where": {` + whereSchema + `},
@@ -52,7 +52,7 @@ const planSchema = `"type": "object", "additionalProperties": false, "required":
 		"baseline": {"type": "string", "description": "column with the value before treatment"},
 		"form": {"enum": ["linear", "quadratic", "cubic"], "description": "fixes the polynomial of lambda"},
 		"once": {"type": "boolean", "default": false, "description": "no time in the model"},
-		"random": {"enum": ["slope", "intercept", "none"], "description": "random part: slope of time (where repeated), intercept (a construct measured once), or none"},
+		"random": {"enum": ["slope", "intercept", "none"], "description": "random part: an intercept and slope of time, an intercept, or none; left out: the largest of them that the rows can tell from the residual (slope where repeated, intercept for a construct measured once)"},
 		"where": {` + whereSchema + `},
 		"studies": {"type": "object", "description": "the studies it is in, and what differs there; left out: all", "additionalProperties": {"type": "object", "additionalProperties": false, "properties": {
 			"baseline": {"type": "string"}, "form": {"enum": ["linear", "quadratic", "cubic"]}, "table": {"type": "string"}}}}}}},
@@ -60,8 +60,8 @@ const planSchema = `"type": "object", "additionalProperties": false, "required":
 		"column": {"type": "string", "description": "a column of the outcomes' tables"},
 		"dropout": {"type": "string", "description": "or a formula of leaving, fitted by logistic regression: weights are 1 / (1 - p)"},
 		"table": {"type": "string", "description": "of the formula: one row a participant"},
-		"stabilised": {"type": "boolean", "default": false}, "max": {"type": "number", "minimum": 0, "description": "truncate at this weight"},
-		"quantile": {"type": "number", "minimum": 0, "exclusiveMaximum": 1, "description": "truncate at this quantile, and its complement"}}}},
+		"stabilised": {"type": "boolean", "default": false, "description": "times the share that stayed"}, "max": {"type": "number", "minimum": 0, "description": "truncate at this weight"},
+		"quantile": {"type": "number", "exclusiveMinimum": 0.5, "exclusiveMaximum": 1, "description": "truncate at this quantile, and its complement"}}}},
 	"robustness": {"type": "array", "default": [], "description": "refits; the name becomes the spec of their rows", "items": {"type": "object", "additionalProperties": false, "required": ["name"], "properties": {
 		"name": {"type": "string", "minLength": 1},
 		"covariates": {"type": "array", "items": {"type": "string"}, "description": "columns to add to the model"},

@@ -91,6 +91,9 @@ func Contrasts(p *Plan, input *frame.Frame) ([]Row, error) {
 
 func analyse(a *analysis, progress func(done, total int, text string)) (*Result, error) {
 	p := a.plan
+	if err := p.CheckColumns(a.tables.input.Names()); err != nil {
+		return nil, err
+	}
 	total, done := 0, 0
 	for _, s := range p.Studies {
 		for _, o := range p.Outcomes {
@@ -200,7 +203,7 @@ func (e *estimation) fit(role string, r *rows, text, weights string) (*model, er
 func (e *estimation) record(role string, r *rows, m *model, chosen bool) {
 	f := Fit{
 		Study: e.study.Name, Outcome: e.outcome.Name, Role: role, Formula: m.Formula, Method: m.Method, Note: m.Note,
-		N: m.N, Participants: r.people, Dropped: r.dropped + m.Dropped, Parameters: m.parameters,
+		N: m.N, Participants: m.People, Dropped: r.dropped + m.Dropped, Parameters: m.parameters,
 		LogLik: m.LogLik, AIC: m.aic, AICc: m.aicc, BIC: m.bic, Sigma: m.Sigma, Chosen: chosen,
 	}
 	if m.lmm != nil {
@@ -209,9 +212,8 @@ func (e *estimation) record(role string, r *rows, m *model, chosen bool) {
 		}
 	}
 	if !isForm(role) && !e.a.brief {
-		for _, name := range m.Design().Names {
-			if c, err := m.coefficient(e.a.plan, name, "wald"); err == nil {
-				c.Label = name
+		for at := range m.Design().Names {
+			if c, err := m.coefficientAt(e.a.plan, at, "wald"); err == nil {
 				f.Coefficients = append(f.Coefficients, c)
 			}
 		}
@@ -233,6 +235,7 @@ func (e *estimation) chooseForm() error {
 	}
 	best, first := math.Inf(1), len(e.a.result.Fits)
 	var last error
+	var failed string
 	for _, name := range p.Lambda.Forms {
 		d := degree(name)
 		if len(r.lambdas) <= int(d) {
@@ -241,6 +244,7 @@ func (e *estimation) chooseForm() error {
 		m, err := p.fit(r, p.formula(r, d, true, nil), "", false)
 		if err != nil {
 			last = err
+			failed = join(failed, fmt.Sprintf("the %s form was left out, as it cannot be fitted: %v", name, err))
 			continue
 		}
 		e.record(name, r, m, false)
@@ -249,11 +253,15 @@ func (e *estimation) chooseForm() error {
 		}
 	}
 	if e.form == bySign {
-		if last != nil {
+		switch {
+		case last != nil:
 			return last
+		case len(e.a.result.Fits) > first:
+			return fmt.Errorf("no form has a finite %s: there are too few rows", p.Lambda.Criterion)
 		}
 		return fmt.Errorf("%s has %d values, too few for any form of %v", p.Lambda.Column, len(r.lambdas), p.Lambda.Forms)
 	}
+	e.note = join(e.note, failed)
 	for i := first; i < len(e.a.result.Fits); i++ {
 		e.a.result.Fits[i].Chosen = degree(e.a.result.Fits[i].Role) == e.form
 	}
@@ -322,23 +330,19 @@ func (e *estimation) report(full, coarse *model, coarseErr error) {
 	if e.reports("dose") {
 		additive, additiveErr = e.fit("additive", e.rows, p.formula(e.rows, e.form, false, nil), "")
 	}
-	coarseTests := map[string]test{}
-	for _, t := range e.tests(p.signSides()) {
-		coarseTests[t.kind+t.name] = t
-	}
-	specs := make([]map[string]test, len(p.Lambda.Specs))
+	// What differs between specs is the comparison of lambdas alone, so that the
+	// lists of tests are parallel.
+	coarseTests := e.tests(p.signSides())
+	specs := make([][]test, len(p.Lambda.Specs))
 	for i, s := range p.Lambda.Specs {
-		specs[i] = map[string]test{}
-		for _, t := range e.tests(p.lambdaSides([]float64{s.High}, []float64{s.Low})) {
-			specs[i][t.kind+t.name] = t
-		}
+		specs[i] = e.tests(p.lambdaSides([]float64{s.High}, []float64{s.Low}))
 	}
-	for _, t := range e.tests(p.lambdaSides(p.Lambda.High, p.Lambda.Low)) {
+	for k, t := range e.tests(p.lambdaSides(p.Lambda.High, p.Lambda.Low)) {
 		switch {
 		case t.kind == doseResponse:
 			e.coefficient(t, additive, additiveErr)
 			continue
-		case t.coefficient != "":
+		case t.coefficient != nil:
 			e.coefficient(t, full, nil)
 			continue
 		}
@@ -347,12 +351,12 @@ func (e *estimation) report(full, coarse *model, coarseErr error) {
 			if coarseErr != nil {
 				e.fail(t.name, t.kind, "coarsened", coarseErr)
 			} else {
-				e.contrast(coarseTests[t.kind+t.name], "coarsened", coarse, coarseSurface)
+				e.contrast(coarseTests[k], "coarsened", coarse, coarseSurface)
 			}
 		}
 		if t.byLambda {
 			for i, s := range p.Lambda.Specs {
-				e.contrast(specs[i][t.kind+t.name], s.Name, full, fullSurface)
+				e.contrast(specs[i][k], s.Name, full, fullSurface)
 			}
 		}
 	}
@@ -364,17 +368,17 @@ func (e *estimation) row(t test, spec string, m *model) Row {
 	r := Row{
 		Measure: e.a.plan.Measure, Study: e.study.Name, Outcome: e.outcome.Name, Family: e.outcome.Family,
 		Test: t.name, Kind: t.kind, Spec: spec, Slope: t.slope, Levels: t.levels,
-		Estimate: estimate.Estimate{Label: t.coefficient, Estimate: nan, SE: nan, DF: nan, Lower: nan, Upper: nan, Statistic: nan, P: nan},
+		Estimate: estimate.Estimate{Estimate: nan, SE: nan, DF: nan, Lower: nan, Upper: nan, Statistic: nan, P: nan},
 		Local:    nan, Global: nan, Note: e.note,
 	}
 	if e.rows != nil {
-		r.N, r.Participants = e.rows.fr.Rows(), e.rows.people
+		r.N, r.Participants, r.Note = e.rows.fr.Rows(), e.rows.people, join(e.note, e.rows.note)
 	}
 	if e.form != bySign {
 		r.Form = e.form.String()
 	}
 	if m != nil {
-		r.Model, r.Method, r.Note, r.N = m.Formula, m.Method, join(e.note, m.Note), m.N
+		r.Model, r.Method, r.Note, r.N, r.Participants = m.Formula, m.Method, join(r.Note, m.Note), m.N, m.People
 	}
 	return r
 }
@@ -387,7 +391,12 @@ func (e *estimation) fail(name, kind, spec string, err error) {
 
 func (e *estimation) contrast(t test, spec string, m *model, s *emm.Surface) {
 	r := e.row(t, spec, m)
-	l, err := coefficients(s, t.contrast)
+	note, err := e.supported(t.contrast)
+	r.Note = join(r.Note, note)
+	var l []float64
+	if err == nil {
+		l, err = coefficients(s, t.contrast)
+	}
 	if err == nil {
 		var est estimate.Estimate
 		if est, err = estimate.Of(m, t.name, l, e.a.plan.Level); err == nil {
@@ -407,11 +416,30 @@ func (e *estimation) coefficient(t test, m *model, err error) {
 		return
 	}
 	r := e.row(t, "primary", m)
-	if est, err := m.coefficient(e.a.plan, t.coefficient, e.a.plan.Limits); err != nil {
-		r.Note = join(r.Note, err.Error())
-	} else {
+	est, err := m.coefficient(e.a.plan, t.coefficient, e.a.plan.Limits)
+	var limits *limitsError
+	if err == nil || errors.As(err, &limits) {
 		r.Estimate = est
-		r.Label = t.coefficient
+	}
+	if err != nil {
+		r.Note = join(r.Note, err.Error())
 	}
 	e.a.result.Rows = append(e.a.result.Rows, r)
+}
+
+// supported says whether the data bear on the lambdas of a contrast: outside
+// their range a polynomial tells nothing, and between them a note says that it
+// is read off the curve.
+func (e *estimation) supported(l linear) (note string, err error) {
+	have := e.rows.lambdas
+	low, high := have[0], have[len(have)-1]
+	for _, v := range l.values(e.a.plan.Lambda.Column) {
+		switch {
+		case v < low || v > high:
+			return "", fmt.Errorf("lambda %v is outside the data, which have %v: name others in the plan's lambda (high, low, specs)", v, have)
+		case !slices.Contains(have, v):
+			note = join(note, fmt.Sprintf("no row has lambda %v: it is read off the polynomial", v))
+		}
+	}
+	return note, nil
 }

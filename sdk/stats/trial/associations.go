@@ -100,19 +100,15 @@ func (a *analysis) treatment(fr *frame.Frame, name string) (*frame.Column, error
 	if !ok {
 		return nil, inPlan(fr.Unknown(column))
 	}
+	c = withoutBlanks(c)
 	if name == "sign" {
 		if c.Kind != frame.Numeric {
 			return nil, inPlan(fmt.Errorf("column %q holds texts and has no sign", column))
 		}
 		codes := make([]int32, c.Len())
 		for i, v := range c.Num {
-			switch {
-			case math.IsNaN(v):
+			if codes[i] = int32(signOf(v)); math.IsNaN(v) {
 				codes[i] = -1
-			case v == 0:
-				codes[i] = 1
-			case v > 0:
-				codes[i] = 2
 			}
 		}
 		return (&frame.Column{Name: name, Kind: frame.Factor, Codes: codes, Levels: slices.Clone(p.Lambda.Signs)}).DropLevels(), nil
@@ -122,8 +118,9 @@ func (a *analysis) treatment(fr *frame.Frame, name string) (*frame.Column, error
 	}
 	c = c.DropLevels()
 	for _, f := range p.Factors {
-		if f.Column == name && f.Levels != nil && len(f.Levels) == len(c.Levels) {
-			return c.Reorder(f.Levels)
+		if f.Column == name && f.Levels != nil {
+			there := slices.DeleteFunc(slices.Clone(f.Levels), func(l string) bool { return !slices.Contains(c.Levels, l) })
+			return c.Reorder(there)
 		}
 	}
 	return c, nil
@@ -136,7 +133,7 @@ func (a *analysis) independence(study, treatment, outcome string, fr *frame.Fram
 	if !ok {
 		return inPlan(fr.Unknown(outcome))
 	}
-	if y.Kind == frame.Numeric {
+	if y = withoutBlanks(y); y.Kind == frame.Numeric {
 		y = y.ToFactor()
 	}
 	r := Associated{Study: study, Treatment: treatment, Outcome: outcome, ChiSquared: math.NaN(), P: math.NaN(), MinExpected: math.NaN(), CramersV: math.NaN()}

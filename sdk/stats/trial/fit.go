@@ -3,6 +3,7 @@ package trial
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/seed-4012077a/flow/sdk/stats/estimate"
@@ -19,6 +20,7 @@ type model struct {
 	Method  string // what was fitted and how its tests are made
 	Formula string
 	N       int // rows
+	People  int // participants who have them
 	Dropped int // rows with a missing covariate or weight
 	LogLik  float64
 	Sigma   float64 // residual standard deviation; NaN where there is none
@@ -55,8 +57,11 @@ func (p *Plan) fit(r *rows, text string, weights string, reml bool) (*model, err
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", text, err)
 	}
-	m := &model{Formula: text, N: len(d.Y), Dropped: d.Dropped, Sigma: math.NaN()}
+	m := &model{Formula: text, N: len(d.Y), People: r.participants(p, d.Rows), Dropped: d.Dropped, Sigma: math.NaN()}
 	binary, mixed := r.outcome.Kind == "binary", len(d.Random) > 0
+	if other := slices.IndexFunc(d.Y, func(y float64) bool { return y != 0 && y != 1 }); binary && other >= 0 {
+		return nil, fmt.Errorf("a binary outcome is 0 or 1, and a row has %v", d.Y[other])
+	}
 	switch {
 	case binary && mixed:
 		err = m.fitGLMM(d)
@@ -74,6 +79,19 @@ func (p *Plan) fit(r *rows, text string, weights string, reml bool) (*model, err
 		m.Note = join(m.Note, fmt.Sprintf("dropped as combinations of others: %v", d.Aliased))
 	}
 	return m, nil
+}
+
+// participants counts those who have the given rows.
+func (r *rows) participants(p *Plan, of []int) (n int) {
+	person, _ := r.fr.Column(p.Participant)
+	seen := make([]bool, len(person.Levels))
+	for _, i := range of {
+		if k := person.Codes[i]; !seen[k] {
+			seen[k] = true
+			n++
+		}
+	}
+	return n
 }
 
 // join puts notes after each other.
@@ -96,11 +114,6 @@ func (m *model) fitOLS(d *formula.Design) error {
 }
 
 func (m *model) fitGLM(d *formula.Design) error {
-	for i, y := range d.Y {
-		if y != 0 && y != 1 {
-			return fmt.Errorf("row %d is %v; a binary outcome is 0 or 1", i+1, y)
-		}
-	}
 	family := glm.Binomial()
 	family.Quasi = d.Weights != nil && !whole(d.Weights)
 	fit, err := glm.Fit(d, family, glm.Options{})
@@ -130,7 +143,7 @@ func (m *model) fitGLMM(d *formula.Design) error {
 	if err != nil {
 		return err
 	}
-	m.Linear, m.Method = fit, "mixed logistic regression, Laplace"
+	m.Linear, m.Method, m.Note = fit, "mixed logistic regression, Laplace", strings.Join(fit.Notes, "; ")
 	m.LogLik, m.parameters = fit.LogLik, fit.Parameters()
 	m.aic, m.aicc, m.bic = fit.AIC(), fit.AICc(), fit.BIC()
 	return nil
@@ -163,77 +176,47 @@ func (m *model) fitLMM(d *formula.Design, df string, reml bool) error {
 // after all parameters: what is printed beside a model's coefficients, where
 // no contrast is asked for. Those of a logistic model have limits by limits:
 // wald, profile or profile-interpolated.
-func (m *model) coefficient(p *Plan, name, limits string) (estimate.Estimate, error) {
+func (m *model) coefficient(p *Plan, variables []string, limits string) (estimate.Estimate, error) {
 	names := m.Design().Names
-	at := -1
-	for j, n := range names {
-		if sameTerm(n, name) {
-			at = j
-		}
+	name := strings.Join(variables, ":")
+	at := slices.Index(names, name)
+	if at < 0 && len(variables) == 2 { // the formula may have them the other way round
+		at = slices.Index(names, variables[1]+":"+variables[0])
 	}
 	if at < 0 {
 		return estimate.Estimate{}, fmt.Errorf("the model has no coefficient %q: it was dropped, or its levels do not occur", name)
 	}
+	return m.coefficientAt(p, at, limits)
+}
+
+func (m *model) coefficientAt(p *Plan, at int, limits string) (estimate.Estimate, error) {
+	names := m.Design().Names
 	l := make([]float64, len(names))
 	l[at] = 1
-	switch {
-	case m.lmm != nil:
+	if m.lmm != nil {
 		est, se, err := m.lmm.Wald(l)
 		if err != nil {
 			return estimate.Estimate{}, err
 		}
-		return estimate.New(name, est, se, float64(m.N-m.parameters), p.Level)
-	case m.glm != nil && limits != "wald":
-		e, err := estimate.Of(m, name, l, p.Level)
-		if err != nil {
-			return e, err
-		}
-		if limits == "profile-interpolated" {
-			e.Lower, e.Upper, err = m.glm.InterpolatedInterval(at, p.Level)
-		} else {
-			e.Lower, e.Upper, err = m.glm.ProfileInterval(l, p.Level)
-		}
+		return estimate.New(names[at], est, se, float64(m.N-m.parameters), p.Level)
+	}
+	e, err := estimate.Of(m, names[at], l, p.Level)
+	if err != nil || m.glm == nil || limits == "wald" {
 		return e, err
 	}
-	return estimate.Of(m, name, l, p.Level)
+	if limits == "profile-interpolated" {
+		e.Lower, e.Upper, err = m.glm.InterpolatedInterval(at, p.Level)
+	} else {
+		e.Lower, e.Upper, err = m.glm.ProfileInterval(l, p.Level)
+	}
+	if err != nil { // the estimate stands
+		e.Lower, e.Upper = math.NaN(), math.NaN()
+		err = &limitsError{err}
+	}
+	return e, err
 }
 
-// sameTerm reports whether two names of columns are the same product of
-// variables, whatever the order.
-func sameTerm(a, b string) bool {
-	if a == b {
-		return true
-	}
-	count := map[string]int{}
-	for _, x := range splitTerm(a) {
-		count[x]++
-	}
-	for _, x := range splitTerm(b) {
-		count[x]--
-	}
-	for _, n := range count {
-		if n != 0 {
-			return false
-		}
-	}
-	return true
-}
+// limitsError is why an estimate has no limits.
+type limitsError struct{ err error }
 
-// splitTerm cuts a column's name at the colons that are in no parentheses.
-func splitTerm(s string) (parts []string) {
-	depth, from := 0, 0
-	for i := range len(s) {
-		switch s[i] {
-		case '(':
-			depth++
-		case ')':
-			depth--
-		case ':':
-			if depth == 0 {
-				parts = append(parts, s[from:i])
-				from = i + 1
-			}
-		}
-	}
-	return append(parts, s[from:])
-}
+func (e *limitsError) Error() string { return "no limits: " + e.err.Error() }

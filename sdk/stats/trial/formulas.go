@@ -2,6 +2,7 @@ package trial
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/seed-4012077a/flow/sdk/stats/formula"
@@ -69,7 +70,9 @@ func (p *Plan) formula(r *rows, d dose, interactions bool, covariates []string) 
 		terms = append(terms, formula.Quote(r.baseline))
 	}
 	for _, c := range covariates {
-		terms = append(terms, formula.Quote(c))
+		if !p.inEvery(r, c) {
+			terms = append(terms, formula.Quote(c))
+		}
 	}
 	if interactions {
 		for _, f := range factors {
@@ -82,6 +85,7 @@ func (p *Plan) formula(r *rows, d dose, interactions bool, covariates []string) 
 		}
 	}
 	if r.items {
+		item := formula.Quote(p.item())
 		terms = append(terms, item)
 		if r.repeated {
 			for _, x := range append(append([]string{lambda}, factors...), time) {
@@ -95,25 +99,19 @@ func (p *Plan) formula(r *rows, d dose, interactions bool, covariates []string) 
 	return formula.Quote(r.y) + " ~ " + strings.Join(terms, " + ")
 }
 
-// random is the random part: what the outcome says, or a slope of time where
-// it is repeated and an intercept where only items are.
+// inEvery reports whether a column is in every model of the outcome already.
+func (p *Plan) inEvery(r *rows, column string) bool {
+	return column == p.Lambda.Column || column == r.baseline || r.timed && column == p.Time.Column ||
+		slices.ContainsFunc(p.Factors, func(f Factor) bool { return f.Column == column })
+}
+
+// random is the random part.
 func (p *Plan) random(r *rows) string {
-	kind := r.outcome.Random
-	if kind == "" {
-		switch {
-		case r.repeated:
-			kind = "slope"
-		case r.items:
-			kind = "intercept"
-		default:
-			kind = "none"
-		}
-	}
 	group := formula.Quote(p.Participant)
-	switch {
-	case kind == "slope" && r.repeated:
+	switch r.random {
+	case "slope":
 		return "(1 + " + formula.Quote(p.Time.Column) + " | " + group + ")"
-	case kind == "slope" || kind == "intercept":
+	case "intercept":
 		return "(1 | " + group + ")"
 	}
 	return ""

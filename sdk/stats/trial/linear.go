@@ -52,6 +52,16 @@ func average(all ...linear) linear {
 	return out
 }
 
+// values are the numbers at which l fixes a variable.
+func (l linear) values(name string) (out []float64) {
+	for _, t := range l {
+		if v, ok := t.at[name].(float64); ok && !slices.Contains(out, v) {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
 // coefficients is l as a function of the model's coefficients. Rounding of the
 // sum leaves some 1e-17 where the exact value is 0; it is set to 0, so that a
 // contrast does not depend on a coefficient that it has nothing to do with.

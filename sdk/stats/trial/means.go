@@ -15,10 +15,12 @@ type Mean struct {
 	// Kind is dose (along lambda), trajectory (along time, at each lambda of
 	// the data) or observed (an arm's participants: the mean of their own
 	// means, with a t interval between participants).
-	Kind            string
-	Lambda, Time    float64 // NaN where averaged over
-	Factor, Level   string  // a dose curve at one level; "" averaged over
-	Estimate, SE    float64 // of a binary outcome on the scale of probability
+	Kind          string
+	Lambda, Time  float64 // NaN where averaged over
+	Factor, Level string  // a dose curve at one level; "" averaged over
+	// Of a binary outcome on the scale of probability; of one that is repeated
+	// that of a participant whose random effects are 0.
+	Estimate, SE    float64
 	Lower, Upper    float64
 	N, Participants int
 	Note            string
@@ -32,10 +34,7 @@ func (e *estimation) means(full *model) error {
 	curve := p.Lambda.Curve
 	if len(curve) == 0 {
 		curve = slices.Clone(r.lambdas)
-		low, high := r.lambdas[0], r.lambdas[len(r.lambdas)-1]
-		for k := math.Ceil(low * 10); k <= high*10; k++ {
-			curve = append(curve, k/10)
-		}
+		curve = append(curve, between(r.lambdas)...)
 		slices.Sort(curve)
 		curve = slices.Compact(curve)
 	}
@@ -55,7 +54,7 @@ func (e *estimation) means(full *model) error {
 	}
 	if r.repeated {
 		for _, v := range r.lambdas {
-			for _, t := range r.times {
+			for _, t := range e.occasions() {
 				add(Mean{Kind: "trajectory", Lambda: v, Time: t}, at{p.Lambda.Column: v, p.Time.Column: t - r.centre})
 			}
 		}
@@ -64,10 +63,51 @@ func (e *estimation) means(full *model) error {
 	return nil
 }
 
+// between are the tenths from the first to the last of sorted numbers, or 21
+// points where that would be more than 40.
+func between(sorted []float64) (out []float64) {
+	low, high := sorted[0], sorted[len(sorted)-1]
+	if high-low > 4 {
+		for k := range 21 {
+			out = append(out, low+(high-low)*float64(k)/20)
+		}
+		return out
+	}
+	for k := math.Ceil(low * 10); k <= high*10; k++ {
+		out = append(out, k/10)
+	}
+	return out
+}
+
+// mostTimes is how many times are taken as occasions of measurement. With more,
+// as when time is that of a clock, a trajectory has 21 points and arms are not
+// averaged at single times.
+const mostTimes = 100
+
+// occasions are the times of trajectories.
+func (e *estimation) occasions() []float64 {
+	t := e.rows.times
+	if len(t) <= mostTimes {
+		return t
+	}
+	out := make([]float64, 21)
+	for k := range out {
+		out[k] = t[0] + (t[len(t)-1]-t[0])*float64(k)/20
+	}
+	return out
+}
+
 // mean estimates one marginal mean. Limits are made on the model's scale.
 func (e *estimation) mean(m Mean, full *model, s *emm.Surface, where at) Mean {
 	m.Estimate, m.SE, m.Lower, m.Upper = math.NaN(), math.NaN(), math.NaN(), math.NaN()
-	l, err := coefficients(s, mean1(where))
+	note, err := e.supported(mean1(where))
+	if m.Kind == "trajectory" {
+		m.Note = note // the points of a curve need none
+	}
+	var l []float64
+	if err == nil {
+		l, err = coefficients(s, mean1(where))
+	}
 	var v estimate.Estimate
 	if err == nil {
 		v, err = estimate.Of(full, "mean", l, e.a.plan.Level)
@@ -94,7 +134,7 @@ func (e *estimation) observed() {
 	lambda, _ := r.fr.Column(p.Lambda.Column)
 	person, _ := r.fr.Column(p.Participant)
 	times := []float64{math.NaN()}
-	if r.repeated {
+	if r.repeated && len(r.times) <= mostTimes {
 		times = append(times, r.times...)
 	}
 	for _, v := range r.lambdas {
@@ -110,7 +150,7 @@ func (e *estimation) observed() {
 				rows++
 			}
 			m := Mean{Study: e.study.Name, Outcome: e.outcome.Name, Kind: "observed", Lambda: v, Time: t, N: rows}
-			e.a.result.Means = append(e.a.result.Means, between(m, sum, count, p.Level))
+			e.a.result.Means = append(e.a.result.Means, meanOfMeans(m, sum, count, p.Level))
 		}
 	}
 }
@@ -120,8 +160,8 @@ func (e *estimation) timeAt(i int) float64 {
 	return c.Num[i] + e.rows.centre
 }
 
-// between fills in the mean of participants' means.
-func between(m Mean, sum, count []float64, level float64) Mean {
+// meanOfMeans fills in the mean of participants' means.
+func meanOfMeans(m Mean, sum, count []float64, level float64) Mean {
 	n, mean, m2 := 0.0, 0.0, 0.0
 	for i, c := range count {
 		if c > 0 {

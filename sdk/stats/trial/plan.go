@@ -5,9 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
-
-	"github.com/seed-4012077a/flow/sdk/stats/frame"
 )
 
 // Plan is an analysis plan. Its JSON is what a plan's TOML file holds.
@@ -28,6 +25,8 @@ type Plan struct {
 	Robustness  []Robustness      `json:"robustness"`
 	Tests       []Association     `json:"associations"`
 	Families    map[string]Family `json:"families"`
+
+	signName, itemName string // see reserve
 }
 
 // Lambda is the dose and the values at which it is compared.
@@ -71,8 +70,8 @@ type Factor struct {
 	Marks  []string `json:"marks"`  // short names of the levels, in slopes
 }
 
-// Time is the time of repeated measurements. A text column's numbers are read
-// ("w3" is 3).
+// Time is the time of repeated measurements. Of texts the number that they end
+// in is read ("w3" is 3).
 type Time struct {
 	Column string `json:"column"`
 	Name   string `json:"name"` // "Time"
@@ -125,11 +124,11 @@ type Join struct {
 	Columns map[string]string `json:"columns"`
 }
 
-// Recode makes a column of another by replacing values; what is not named
-// stays.
+// Recode makes a column of another by replacing values with texts or with
+// numbers. What is not named stays; where numbers are given it must be one.
 type Recode struct {
-	From   string            `json:"from"`
-	Values map[string]string `json:"values"`
+	From   string         `json:"from"`
+	Values map[string]any `json:"values"`
 }
 
 // Study is a part of the data that is analysed by itself.
@@ -159,7 +158,7 @@ type Outcome struct {
 	Form     string               `json:"form"`     // fixes the polynomial
 	Once     bool                 `json:"once"`     // no time in the model, whatever the rows have
 	Where    Where                `json:"where"`
-	Random   string               `json:"random"` // slope (default where repeated), intercept, or none
+	Random   string               `json:"random"` // slope, intercept or none; "" chooses (rows.chooseRandom)
 	Studies  map[string]InStudies `json:"studies"`
 }
 
@@ -172,11 +171,13 @@ type InStudies struct {
 }
 
 // Weight are weights of participants: a column, or made by inverse probability
-// of staying.
+// of staying. Models take them as prior weights: standard errors are the
+// model's, not robust ones.
 type Weight struct {
 	Column string `json:"column"`
 	// Dropout is a formula of a logistic regression of leaving, fitted on
-	// Table; weights are 1 / (1 - p), or stabilised.
+	// Table; weights are 1 / (1 - p), or stabilised. Where it is separated it
+	// is fitted with Firth's penalty, and the rows' notes say so.
 	Dropout    string  `json:"dropout"`
 	Table      string  `json:"table"`
 	Stabilised bool    `json:"stabilised"`
@@ -237,19 +238,20 @@ func (n *Names) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Parse reads a plan's JSON and checks it by itself, without data. It returns
-// all mistakes at once.
+// Parse reads a plan's JSON and checks it by itself, without data. Its error
+// is Mistakes: all of them at once.
 func Parse(data []byte) (*Plan, error) {
 	p := &Plan{}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(p); err != nil {
-		return nil, fmt.Errorf("plan: %w", err)
+		return nil, Mistakes{{"", err.Error()}}
 	}
 	p.defaults()
 	if bad := p.check(); len(bad) > 0 {
-		return nil, fmt.Errorf("plan: %s", strings.Join(bad, "\n      "))
+		return nil, bad
 	}
+	p.reserve()
 	return p, nil
 }
 
@@ -297,235 +299,5 @@ func (p *Plan) defaults() {
 	}
 	if len(p.Studies) == 0 {
 		p.Studies = []Study{{Name: "all"}}
-	}
-}
-
-// forms are the polynomials of lambda, by degree from 1.
-var forms = []string{"linear", "quadratic", "cubic"}
-
-var groups = []string{"main", "dose", "moderation", "time", "slopes"}
-
-// complaints collects mistakes.
-type complaints []string
-
-func (c *complaints) add(format string, args ...any) { *c = append(*c, fmt.Sprintf(format, args...)) }
-
-// one complains unless the value is one of the valid ones.
-func (c *complaints) one(place, value string, valid ...string) {
-	if !slices.Contains(valid, value) {
-		c.add("%s: unknown %q: %s", place, value, frame.Choices(value, valid))
-	}
-}
-
-func (p *Plan) check() (bad complaints) {
-	if p.Measure == "" {
-		bad.add("measure is missing: the name of what the outcomes measure")
-	}
-	if p.Participant == "" {
-		bad.add("participant is missing: the column that identifies participants")
-	}
-	if !(p.Level > 0 && p.Level < 1) {
-		bad.add("level %v is not between 0 and 1", p.Level)
-	}
-	bad.one("df", p.DF, "kenward-roger", "satterthwaite", "asymptotic")
-	bad.one("limits", p.Limits, "profile", "profile-interpolated", "wald")
-	p.checkLambda(&bad)
-	for i, f := range p.Factors {
-		place := fmt.Sprintf("factors[%d]", i)
-		if f.Column == "" {
-			bad.add("%s: column is missing", place)
-		}
-		if len(f.Levels) == 1 {
-			bad.add("%s: %q has one level: nothing to compare", place, f.Column)
-		}
-		if f.Marks != nil && len(f.Marks) != len(f.Levels) {
-			bad.add("%s: %d marks for %d levels", place, len(f.Marks), len(f.Levels))
-		}
-		for _, g := range p.Factors[:i] {
-			if g.Column == f.Column {
-				bad.add("%s: column %q is given twice", place, f.Column)
-			}
-		}
-	}
-	p.checkStudies(&bad)
-	p.checkOutcomes(&bad)
-	p.checkRobustness(&bad)
-	return bad
-}
-
-func (p *Plan) checkLambda(bad *complaints) {
-	l := p.Lambda
-	if l.Column == "" {
-		bad.add("lambda: column is missing")
-	}
-	if len(l.High) == 0 || len(l.Low) == 0 {
-		bad.add("lambda: high and low are given together, each with at least one lambda")
-	}
-	if len(l.Signs) != 3 {
-		bad.add("lambda: signs has %d names; three are needed, for below, at and above 0", len(l.Signs))
-	}
-	if len(l.Marks) != 2 {
-		bad.add("lambda: marks has %d names; two are needed, for below and above 0", len(l.Marks))
-	}
-	for i, f := range l.Forms {
-		bad.one(fmt.Sprintf("lambda: forms[%d]", i), f, forms...)
-	}
-	if len(l.Forms) == 0 {
-		bad.add("lambda: forms is empty")
-	}
-	bad.one("lambda: criterion", l.Criterion, "aic", "aicc", "bic")
-	for i, s := range l.Specs {
-		if s.Name == "" || s.Name == "primary" || s.Name == "coarsened" || s.High == s.Low {
-			bad.add("lambda: specs[%d]: a name that is not primary or coarsened, and two lambdas that differ, are needed", i)
-		}
-	}
-}
-
-func (p *Plan) checkStudies(bad *complaints) {
-	seen := map[string]bool{}
-	for i, s := range p.Studies {
-		if s.Name == "" || seen[s.Name] {
-			bad.add("studies[%d]: the name %q is empty or given twice", i, s.Name)
-		}
-		seen[s.Name] = true
-		for _, t := range s.Tests {
-			bad.one(fmt.Sprintf("study %q: tests", s.Name), t, groups...)
-		}
-	}
-	joins := func(place string, all []Join) {
-		for i, j := range all {
-			if len(j.Columns) == 0 {
-				bad.add("%sjoin[%d]: columns is empty: name the columns to add, as {age = \"age\"}", place, i)
-			}
-		}
-	}
-	joins("", p.Join)
-	for name, t := range p.Tables {
-		joins(fmt.Sprintf("table %q: ", name), t.Join)
-	}
-}
-
-func (p *Plan) studyNames() (names []string) {
-	for _, s := range p.Studies {
-		names = append(names, s.Name)
-	}
-	return names
-}
-
-func (p *Plan) tableNames() (names []string) {
-	for n := range p.Tables {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	return names
-}
-
-func (p *Plan) checkTable(bad *complaints, place, name string) {
-	if len(p.Tables) > 0 || name != "" {
-		bad.one(place+": table", name, p.tableNames()...)
-	}
-}
-
-func (p *Plan) checkOutcomes(bad *complaints) {
-	if len(p.Outcomes) == 0 && len(p.Tests) == 0 {
-		bad.add("there are no outcomes")
-	}
-	used, seen := map[string]bool{}, map[string]bool{}
-	for i, o := range p.Outcomes {
-		place := fmt.Sprintf("outcome %q", o.Name)
-		if o.Name == "" {
-			place = fmt.Sprintf("outcomes[%d]", i)
-			bad.add("%s: name is missing", place)
-		}
-		if seen[o.Name] {
-			bad.add("%s is given twice", place)
-		}
-		seen[o.Name], used[o.Family] = true, true
-		if len(o.Items) > 0 && o.Column != "" {
-			bad.add("%s: it is a column or a construct of items: give one of the two", place)
-		}
-		if len(o.Items) == 1 {
-			bad.add("%s: one item is a column, not a construct", place)
-		}
-		bad.one(place+": kind", o.Kind, "gaussian", "binary")
-		if o.Kind == "binary" && len(o.Items) > 0 {
-			bad.add("%s: a construct of items is gaussian", place)
-		}
-		if o.Form != "" {
-			bad.one(place+": form", o.Form, forms...)
-		}
-		if o.Random != "" {
-			bad.one(place+": random", o.Random, "slope", "intercept", "none")
-		}
-		p.checkTable(bad, place, o.Table)
-		for name, s := range o.Studies {
-			bad.one(place+": studies", name, p.studyNames()...)
-			if s.Form != "" {
-				bad.one(place+": studies: form", s.Form, forms...)
-			}
-			if s.Table != "" {
-				p.checkTable(bad, place+": studies", s.Table)
-			}
-		}
-	}
-	if len(p.Families) > 0 {
-		for name := range used {
-			if _, ok := p.Families[name]; !ok {
-				bad.add("outcomes name the family %q, which families does not list", name)
-			}
-		}
-	}
-	for i, a := range p.Tests {
-		place := fmt.Sprintf("associations[%d]", i)
-		if a.Outcome == "" {
-			bad.add("%s: outcome is missing", place)
-		}
-		p.checkTable(bad, place, a.Table)
-		for _, s := range a.Studies {
-			bad.one(place+": studies", s, p.studyNames()...)
-		}
-	}
-}
-
-func (p *Plan) checkRobustness(bad *complaints) {
-	var weights, outcomes []string
-	for name, w := range p.Weights {
-		weights = append(weights, name)
-		if (w.Column == "") == (w.Dropout == "") {
-			bad.add("weights %q: give a column, or dropout: a formula of leaving", name)
-		}
-		if w.Dropout != "" {
-			p.checkTable(bad, fmt.Sprintf("weights %q", name), w.Table)
-		}
-		if w.Max < 0 || !(w.Quantile >= 0 && w.Quantile < 1) {
-			bad.add("weights %q: max is from 0 and quantile below 1", name)
-		}
-	}
-	slices.Sort(weights)
-	for _, o := range p.Outcomes {
-		outcomes = append(outcomes, o.Name)
-	}
-	taken := []string{"primary", "coarsened"}
-	for _, s := range p.Lambda.Specs {
-		taken = append(taken, s.Name)
-	}
-	for i, r := range p.Robustness {
-		place := fmt.Sprintf("robustness[%d]", i)
-		if r.Name == "" || slices.Contains(taken, r.Name) {
-			bad.add("%s: the name %q is empty or taken: it becomes the spec of rows", place, r.Name)
-		}
-		taken = append(taken, r.Name)
-		if len(r.Covariates) == 0 && r.Weights == "" && len(r.Where) == 0 {
-			bad.add("%s: covariates, weights or where are needed: it would be the primary analysis again", place)
-		}
-		if r.Weights != "" {
-			bad.one(place+": weights", r.Weights, weights...)
-		}
-		for _, s := range r.Studies {
-			bad.one(place+": studies", s, p.studyNames()...)
-		}
-		for _, o := range r.Outcomes {
-			bad.one(place+": outcomes", o, outcomes...)
-		}
 	}
 }

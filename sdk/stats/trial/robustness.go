@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/seed-4012077a/flow/sdk/stats/emm"
 	"github.com/seed-4012077a/flow/sdk/stats/formula"
@@ -17,7 +18,7 @@ import (
 // plan is an error.
 func (e *estimation) robustness() error {
 	for _, run := range e.a.plan.Robustness {
-		if len(run.Studies) > 0 && !slices.Contains(run.Studies, e.study.Name) || len(run.Outcomes) > 0 && !slices.Contains(run.Outcomes, e.outcome.Name) {
+		if !run.of(e.study.Name, e.outcome.Name) {
 			continue
 		}
 		err := e.rerun(run)
@@ -30,6 +31,11 @@ func (e *estimation) robustness() error {
 		}
 	}
 	return nil
+}
+
+// of reports whether the run is made of an outcome in a study.
+func (r Robustness) of(study, outcome string) bool {
+	return (len(r.Studies) == 0 || slices.Contains(r.Studies, study)) && (len(r.Outcomes) == 0 || slices.Contains(r.Outcomes, outcome))
 }
 
 func (e *estimation) rerun(run Robustness) error {
@@ -86,6 +92,11 @@ func (a *analysis) dropoutWeights(name string, w Weight, s Study, r *rows) (colu
 		return "", fmt.Errorf("weights %q: %w", name, err)
 	}
 	m, err := glm.Fit(d, glm.Binomial(), glm.Options{})
+	var separated *glm.SeparationError
+	if errors.As(err, &separated) {
+		r.note = join(r.note, fmt.Sprintf("weights %q: the model of leaving is fitted with Firth's penalty, as it is separated (%s)", name, strings.Join(separated.Columns, ", ")))
+		m, err = glm.Fit(d, glm.Binomial(), glm.Options{Firth: true})
+	}
 	if err != nil {
 		return "", fmt.Errorf("weights %q: %w", name, err)
 	}

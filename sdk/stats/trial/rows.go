@@ -10,9 +10,6 @@ import (
 	"github.com/seed-4012077a/flow/sdk/stats/frame"
 )
 
-// item is the column that tells a construct's items apart.
-const item = "item"
-
 // rows are the data of one outcome in one study, a row a participant, time and
 // item, complete in all that every model needs.
 type rows struct {
@@ -21,15 +18,18 @@ type rows struct {
 	fr      *frame.Frame
 	dropped int // rows of the table with a missing value
 
-	y        string
+	y        string // the outcome's column
 	items    bool
 	repeated bool
+	timed    bool      // the table has times
 	times    []float64 // distinct, sorted
 	centre   float64   // mean time: the time column holds time less it
 	lambdas  []float64 // distinct, sorted
 	people   int
 	baseline string
 	form     string // fixed by the plan, or ""
+	random   string // slope, intercept or none
+	note     string // what a reader should know about the rows
 }
 
 // wide are the columns of one outcome before items are stacked.
@@ -55,10 +55,16 @@ func (a *analysis) rowsOf(o Outcome, s Study, where Where, extra []string) (*row
 	if fr.Rows() == 0 {
 		return nil, fmt.Errorf("no row of the table is in this study")
 	}
-	r := &rows{outcome: o, study: s.Name, y: o.Name, items: len(o.Items) > 0, baseline: o.Baseline, form: or(in.Form, o.Form)}
+	r := &rows{outcome: o, study: s.Name, items: len(o.Items) > 0, baseline: o.Baseline, form: or(in.Form, o.Form)}
 	if in.Baseline != nil {
 		r.baseline = *in.Baseline
 	}
+	p := a.plan
+	taken := append([]string{p.Participant, p.Lambda.Column, p.Time.Column, r.baseline, p.sign(), p.item()}, extra...)
+	for _, f := range p.Factors {
+		taken = append(taken, f.Column)
+	}
+	r.y = free(taken, o.Name, o.Column, "value of "+o.Name)
 	w, err := a.wide(r, fr, extra)
 	if err != nil {
 		return nil, err
@@ -74,13 +80,15 @@ func (a *analysis) wide(r *rows, fr *frame.Frame, extra []string) (*wide, error)
 	p := a.plan
 	need := func(name string, kind frame.Kind) (*frame.Column, error) {
 		c, ok := fr.Column(name)
-		switch {
-		case !ok:
+		if !ok {
 			return nil, inPlan(fr.Unknown(name))
+		}
+		c = withoutBlanks(c)
+		switch {
 		case empty(c):
 			return nil, fmt.Errorf("column %q is missing in all %d rows", name, fr.Rows())
 		case kind == frame.Numeric && c.Kind == frame.Factor:
-			return nil, inPlan(fmt.Errorf("column %q holds texts, as %q; numbers are needed", name, c.Levels[0]))
+			return numbers(c)
 		case kind == frame.Factor && c.Kind == frame.Numeric:
 			return c.ToFactor(), nil
 		}
@@ -105,7 +113,11 @@ func (a *analysis) wide(r *rows, fr *frame.Frame, extra []string) (*wide, error)
 					return nil, inPlan(fmt.Errorf("factor %q has rows with %q, which is none of its levels: %s", f.Column, c.Levels[c.Codes[i]], frame.Choices(c.Levels[c.Codes[i]], f.Levels)))
 				}
 			}
-			if c, err = c.DropLevels().Reorder(f.Levels); err != nil {
+			c = c.DropLevels()
+			// Levels that a study or outcome does not have are left out; stack
+			// notes them.
+			there := slices.DeleteFunc(slices.Clone(f.Levels), func(l string) bool { return !slices.Contains(c.Levels, l) })
+			if c, err = c.Reorder(there); err != nil {
 				return nil, err
 			}
 		}
@@ -127,10 +139,11 @@ func (a *analysis) wide(r *rows, fr *frame.Frame, extra []string) (*wide, error)
 		}
 	}
 	if p.Time.Column != "" && !r.outcome.Once {
-		if c, ok := fr.Column(p.Time.Column); ok && !empty(c) {
-			if w.time, err = timeOf(c); err != nil {
+		if c, ok := fr.Column(p.Time.Column); ok && !empty(withoutBlanks(c)) {
+			if w.time, err = timeOf(withoutBlanks(c).DropLevels()); err != nil {
 				return nil, inPlan(err)
 			}
+			r.timed = true
 		}
 	}
 	for _, name := range extra {
@@ -138,7 +151,7 @@ func (a *analysis) wide(r *rows, fr *frame.Frame, extra []string) (*wide, error)
 		if !ok {
 			return nil, inPlan(fr.Unknown(name))
 		}
-		if empty(c) {
+		if c = withoutBlanks(c); empty(c) {
 			return nil, fmt.Errorf("column %q is missing in all %d rows", name, fr.Rows())
 		}
 		w.extra = append(w.extra, c)
@@ -146,19 +159,51 @@ func (a *analysis) wide(r *rows, fr *frame.Frame, extra []string) (*wide, error)
 	return &w, nil
 }
 
+// withoutBlanks is a column in which empty texts are missing.
+func withoutBlanks(c *frame.Column) *frame.Column {
+	k := slices.IndexFunc(c.Levels, func(l string) bool { return strings.TrimSpace(l) == "" })
+	if k < 0 {
+		return c
+	}
+	out := &frame.Column{Name: c.Name, Kind: frame.Factor, Codes: slices.Clone(c.Codes), Levels: c.Levels}
+	for i, code := range out.Codes {
+		if code >= 0 && strings.TrimSpace(c.Levels[code]) == "" {
+			out.Codes[i] = -1
+		}
+	}
+	return out
+}
+
+// numbers reads a column of texts that all are numbers.
+func numbers(c *frame.Column) (*frame.Column, error) {
+	c = c.DropLevels()
+	for _, l := range c.Levels {
+		if _, err := strconv.ParseFloat(strings.TrimSpace(l), 64); err != nil {
+			return nil, inPlan(fmt.Errorf("column %q holds texts, as %q; numbers are needed (a table's recode can give them)", c.Name, l))
+		}
+	}
+	return c.ToNumeric()
+}
+
 // timeOf reads a time column: numbers, or texts that end in one.
 func timeOf(c *frame.Column) (*frame.Column, error) {
 	if c.Kind == frame.Numeric {
 		return c, nil
 	}
-	values := make([]float64, len(c.Levels))
+	values, text := make([]float64, len(c.Levels)), map[float64]string{}
 	for i, l := range c.Levels {
-		digits := l[len(strings.TrimRight(l, "0123456789.")):]
-		v, err := strconv.ParseFloat(digits, 64)
+		trimmed := strings.TrimSpace(l)
+		v, err := strconv.ParseFloat(trimmed, 64)
 		if err != nil {
-			return nil, fmt.Errorf("time column %q: %q does not end in a number", c.Name, l)
+			v, err = strconv.ParseFloat(trimmed[len(strings.TrimRight(trimmed, "0123456789.")):], 64)
 		}
-		values[i] = v
+		if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+			return nil, fmt.Errorf("time column %q: %q does not end in a number: filter such rows out by where, or make a column of numbers by recode", c.Name, l)
+		}
+		if other, twice := text[v]; twice {
+			return nil, fmt.Errorf("time column %q: %q and %q would both be the time %v: make a column of numbers by recode", c.Name, other, l, v)
+		}
+		values[i], text[v] = v, l
 	}
 	out := &frame.Column{Name: c.Name, Kind: frame.Numeric, Num: make([]float64, c.Len())}
 	for i, k := range c.Codes {
@@ -172,13 +217,10 @@ func timeOf(c *frame.Column) (*frame.Column, error) {
 
 // stack makes the long frame of complete rows.
 func (r *rows) stack(p *Plan, w *wide) error {
+	needed := slices.Concat([]*frame.Column{w.participant, w.lambda, w.time, w.baseline}, w.factors, w.extra)
+	needed = slices.DeleteFunc(needed, func(c *frame.Column) bool { return c == nil })
 	complete := func(i int) bool {
-		for _, c := range append([]*frame.Column{w.participant, w.lambda, w.time, w.baseline}, slices.Concat(w.factors, w.extra)...) {
-			if c != nil && c.Missing(i) {
-				return false
-			}
-		}
-		return true
+		return !slices.ContainsFunc(needed, func(c *frame.Column) bool { return c.Missing(i) })
 	}
 	order := make([]int, len(w.values)) // items in the order of their names
 	for k := range order {
@@ -207,10 +249,16 @@ func (r *rows) stack(p *Plan, w *wide) error {
 	add := func(c *frame.Column, name string) error {
 		s := c.Select(from).DropLevels()
 		s.Name = name
+		if slices.ContainsFunc(s.Num, func(v float64) bool { return math.IsInf(v, 0) }) {
+			return fmt.Errorf("column %q has an infinite value", name)
+		}
 		if s.Kind == frame.Factor && len(s.Levels) < 2 {
 			return fmt.Errorf("column %q has the one value %q in this study: nothing to compare", name, s.Levels[0])
 		}
 		return fr.Add(s)
+	}
+	if slices.ContainsFunc(y, func(v float64) bool { return math.IsInf(v, 0) }) {
+		return fmt.Errorf("the outcome has an infinite value")
 	}
 	if err := fr.AddNumeric(r.y, y); err != nil {
 		return err
@@ -220,10 +268,11 @@ func (r *rows) stack(p *Plan, w *wide) error {
 		for _, k := range order {
 			names = append(names, r.outcome.Items[k])
 		}
-		c := &frame.Column{Name: item, Kind: frame.Factor, Codes: codes, Levels: names}
+		c := &frame.Column{Name: p.item(), Kind: frame.Factor, Codes: codes, Levels: names}
 		if c = c.DropLevels(); len(c.Levels) < 2 {
 			return fmt.Errorf("of its items only %q has values", c.Levels[0])
 		}
+		r.absent("of the items", names, c.Levels)
 		if err := fr.Add(c); err != nil {
 			return err
 		}
@@ -236,6 +285,10 @@ func (r *rows) stack(p *Plan, w *wide) error {
 		if err := add(c, name); err != nil {
 			return err
 		}
+		if i >= 2 {
+			used, _ := fr.Column(name)
+			r.absent("of "+name, p.Factors[i-2].Levels, used.Levels)
+		}
 	}
 	if w.baseline != nil {
 		if err := add(w.baseline, r.baseline); err != nil {
@@ -243,7 +296,7 @@ func (r *rows) stack(p *Plan, w *wide) error {
 		}
 	}
 	for _, c := range w.extra {
-		if _, there := fr.Column(c.Name); !there {
+		if _, there := fr.Column(c.Name); !there && !(w.time != nil && c.Name == p.Time.Column) {
 			if err := add(c, c.Name); err != nil {
 				return err
 			}
@@ -253,7 +306,46 @@ func (r *rows) stack(p *Plan, w *wide) error {
 	if err := r.signs(p); err != nil {
 		return err
 	}
-	return r.setTime(p, w.time, from)
+	if err := r.setTime(p, w.time, from); err != nil {
+		return err
+	}
+	r.chooseRandom()
+	return nil
+}
+
+// absent notes the levels that a plan names and no row has.
+func (r *rows) absent(of string, named, there []string) {
+	for _, l := range named {
+		if !slices.Contains(there, l) {
+			r.note = join(r.note, fmt.Sprintf("%s none is %q", of, l))
+		}
+	}
+}
+
+// chooseRandom takes the outcome's random part or the largest that its rows
+// can tell from the residual: there need to be more rows than random effects.
+// Two measurements of each participant, say, have a slope each, and nothing is
+// left over to be residual. A single column that is measured once has none.
+func (r *rows) chooseRandom() {
+	n := r.fr.Rows()
+	switch r.random = r.outcome.Random; {
+	case r.random == "slope" && !r.repeated:
+		r.random = "intercept"
+		r.note = join(r.note, "a random slope needs several times: there is one, and the random part is an intercept")
+	case r.random != "":
+	case r.repeated && n > 2*r.people:
+		r.random = "slope"
+	case !r.repeated && !r.items:
+		r.random = "none"
+	case n > r.people:
+		r.random = "intercept"
+		if r.repeated {
+			r.note = join(r.note, fmt.Sprintf("random intercept and no slope: %d rows of %d participants do not tell a slope of each from the residual", n, r.people))
+		}
+	default:
+		r.random = "none"
+		r.note = join(r.note, "no random part: one row a participant")
+	}
 }
 
 // signs adds the factor of lambda's sign.
@@ -265,24 +357,16 @@ func (r *rows) signs(p *Plan) error {
 	}
 	codes := make([]int32, len(lambda.Num))
 	for i, v := range lambda.Num {
-		switch {
-		case v == 0:
-			codes[i] = 1
-		case v > 0:
-			codes[i] = 2
-		}
+		codes[i] = int32(signOf(v))
 	}
 	c := (&frame.Column{Name: p.sign(), Kind: frame.Factor, Codes: codes, Levels: slices.Clone(p.Lambda.Signs)}).DropLevels()
 	if err := r.fr.Add(c); err != nil {
-		return fmt.Errorf("%w: lambda's label needs to be the name of no other column", err)
+		return err
 	}
 	person, _ := r.fr.Column(p.Participant)
 	r.people = len(person.Levels)
 	return nil
 }
-
-// sign is the name of the factor of lambda's sign.
-func (p *Plan) sign() string { return p.Lambda.Label }
 
 // setTime decides whether the outcome is repeated, and then adds time, centred
 // at its mean so that intercepts and slopes are nearly uncorrelated and the
@@ -295,7 +379,7 @@ func (r *rows) setTime(p *Plan, c *frame.Column, from []int) error {
 		r.repeated = len(r.times) > 1
 	}
 	person, _ := r.fr.Column(p.Participant)
-	which, _ := r.fr.Column(item)
+	which, _ := r.fr.Column(p.item())
 	type cell struct {
 		person, item int32
 		time         float64
@@ -314,7 +398,7 @@ func (r *rows) setTime(p *Plan, c *frame.Column, from []int) error {
 			if r.repeated {
 				at = fmt.Sprintf(" at %s %v", p.Time.Column, k.time)
 			}
-			return inPlan(fmt.Errorf("participant %q has several rows%s: name the time column, or keep one of them by where", person.Levels[k.person], at))
+			return inPlan(fmt.Errorf("participant %q has several rows%s: name the time column, keep one of them by where, or pool them as items", person.Levels[k.person], at))
 		}
 		seen[k] = true
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/seed-4012077a/flow/sdk/stats/formula"
@@ -254,14 +255,21 @@ func recode(fr *frame.Frame, name string, r Recode) (*frame.Frame, error) {
 			return nil, fmt.Errorf("no row of %q has %q: %s", r.From, from, frame.Choices(from, c.Levels))
 		}
 	}
+	// What each level becomes.
+	to, numeric := make([]string, len(c.Levels)), false
+	for k, level := range c.Levels {
+		to[k] = level
+		switch v := r.Values[level].(type) {
+		case string:
+			to[k] = v
+		case float64:
+			to[k], numeric = strconv.FormatFloat(v, 'g', -1, 64), true
+		}
+	}
 	values, missing := make([]string, fr.Rows()), make([]bool, fr.Rows())
 	for i := range values {
-		if missing[i] = c.Missing(i); missing[i] {
-			continue
-		}
-		values[i] = c.Levels[c.Codes[i]]
-		if to, ok := r.Values[values[i]]; ok {
-			values[i] = to
+		if missing[i] = c.Missing(i); !missing[i] {
+			values[i] = to[c.Codes[i]]
 		}
 	}
 	made := frame.New(fr.Rows())
@@ -269,6 +277,12 @@ func recode(fr *frame.Frame, name string, r Recode) (*frame.Frame, error) {
 		return nil, err
 	}
 	out, _ := made.Column(name)
+	if numeric {
+		var err error
+		if out, err = withoutBlanks(out).DropLevels().ToNumeric(); err != nil {
+			return nil, fmt.Errorf("%w: give it one in values, or filter it out by where", err)
+		}
+	}
 	return fr.With(out)
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/seed-4012077a/flow/sdk/stats/formula"
 )
 
 // Kinds of tests, by what they are about.
@@ -23,11 +25,10 @@ const (
 type test struct {
 	name, kind  string
 	contrast    linear
-	coefficient string // instead of a contrast
+	coefficient []string // instead of a contrast: the variables of its column
 	levels      []string
 	slope       string // 1way, 2way, 3way
 	byLambda    bool   // compares lambdas: it has narrow and full specs
-	sided       bool   // is about one side of lambda only
 }
 
 // comparison is a factor, lambda's sides or a further factor, with what its
@@ -57,27 +58,70 @@ func (p *Plan) lambdaSides(high, low []float64) comparison {
 	return p.sides(side(low), side(high))
 }
 
-// signSides compares the levels of the sign of lambda.
+// signSides compares the signs of the high and low lambdas: the means over
+// those levels of lambda's sign that they have.
 func (p *Plan) signSides() comparison {
-	s := p.Lambda.Signs
-	return p.sides(mean1(at{p.sign(): s[0]}), mean1(at{p.sign(): s[2]}))
+	side := func(values []float64) linear {
+		var levels []int
+		for _, v := range values {
+			if k := signOf(v); !slices.Contains(levels, k) {
+				levels = append(levels, k)
+			}
+		}
+		var all []linear
+		for _, k := range levels {
+			all = append(all, mean1(at{p.sign(): p.Lambda.Signs[k]}))
+		}
+		return average(all...)
+	}
+	return p.sides(side(p.Lambda.Low), side(p.Lambda.High))
+}
+
+// signOf is the level of lambda's sign: below, at or above 0.
+func signOf(v float64) int {
+	switch {
+	case v < 0:
+		return 0
+	case v > 0:
+		return 2
+	}
+	return 1
 }
 
 func (p *Plan) sides(low, high linear) comparison {
 	l := p.Lambda
 	return comparison{
 		name: l.Name, short: l.Label, label: l.Label, levels: []linear{low, high}, names: l.Marks, marks: l.Marks,
-		title: func(int) string { return l.Label + ": Avg(Pos) - Avg(Neg)" },
+		title: func(int) string { return l.Label + ": " + l.contrast() },
 	}
+}
+
+// contrast names the primary contrast: by sign where high and low are the two
+// sides of 0, else by the values.
+func (l Lambda) contrast() string {
+	all := func(values []float64, sign int) bool {
+		return !slices.ContainsFunc(values, func(v float64) bool { return signOf(v) != sign })
+	}
+	if all(l.High, 2) && all(l.Low, 0) {
+		return "Avg(Pos) - Avg(Neg)"
+	}
+	list := func(values []float64) string {
+		var texts []string
+		for _, v := range values {
+			texts = append(texts, fmt.Sprint(v))
+		}
+		return "Avg(" + strings.Join(texts, ", ") + ")"
+	}
+	return list(l.High) + " - " + list(l.Low)
 }
 
 // factor compares the levels of a randomised factor with the first.
 func (p *Plan) factor(f Factor, levels []string) comparison {
-	c := comparison{name: f.Label, short: f.Short, label: f.Label, names: levels, marks: levels}
-	if len(f.Marks) == len(levels) {
-		c.marks = f.Marks
-	}
-	for _, l := range levels {
+	c := comparison{name: f.Label, short: f.Short, label: f.Label, names: levels, marks: slices.Clone(levels)}
+	for k, l := range levels {
+		if i := slices.Index(f.Levels, l); i >= 0 && i < len(f.Marks) {
+			c.marks[k] = f.Marks[i]
+		}
 		c.levels = append(c.levels, mean1(at{f.Column: l}))
 	}
 	c.title = func(k int) string { return f.Label + ": " + operand(levels[k]) + " - " + operand(levels[0]) }
@@ -188,7 +232,7 @@ func (p *Plan) slopesOf(all []comparison, which []int, slope func(linear) linear
 		count *= len(all[i].levels)
 	}
 	for n := range count {
-		t := test{kind: temporalSlope, slope: fmt.Sprintf("%dway", len(which)), levels: make([]string, len(all)), byLambda: which[0] == 0, sided: which[0] == 0}
+		t := test{kind: temporalSlope, slope: fmt.Sprintf("%dway", len(which)), levels: make([]string, len(all)), byLambda: which[0] == 0}
 		var where linear
 		rest, fixed := n, at{}
 		var marks []string
@@ -197,7 +241,7 @@ func (p *Plan) slopesOf(all []comparison, which []int, slope func(linear) linear
 			k := rest % len(c.levels)
 			rest /= len(c.levels)
 			t.levels[i] = c.marks[k]
-			marks = append(marks, c.marks[k])
+			marks = append(marks, distinctMark(all, i, k))
 			if i == 0 {
 				where = c.levels[k]
 			} else {
@@ -214,12 +258,24 @@ func (p *Plan) slopesOf(all []comparison, which []int, slope func(linear) linear
 	return out
 }
 
+// distinctMark is a level's short name, with its factor's label where another
+// has a level of the same name.
+func distinctMark(all []comparison, i, k int) string {
+	mark := all[i].marks[k]
+	for j, c := range all {
+		if j != i && slices.Contains(c.marks, mark) {
+			return all[i].label + " " + mark
+		}
+	}
+	return mark
+}
+
 // doseTests are the coefficients of lambda's polynomial, of the additive
 // model.
 func (p *Plan) doseTests(d dose) (out []test) {
 	names := []string{p.Lambda.Symbol + " (linear)", p.Lambda.Symbol + "² (quadratic)", p.Lambda.Symbol + "³ (cubic)"}
 	for k := 1; k <= int(d); k++ {
-		out = append(out, test{name: "Polynomial: " + names[k-1], kind: doseResponse, coefficient: p.power(k)})
+		out = append(out, test{name: "Polynomial: " + names[k-1], kind: doseResponse, coefficient: []string{p.power(k)}})
 	}
 	return out
 }
@@ -228,18 +284,19 @@ func (p *Plan) doseTests(d dose) (out []test) {
 // full model, at the reference levels of what they do not name.
 func (p *Plan) timeCoefficients(levels [][]string) (out []test) {
 	t := p.Time
-	add := func(name, coefficient string) {
+	time := formula.Quote(t.Column)
+	add := func(name string, coefficient ...string) {
 		out = append(out, test{name: "Coefficient: " + name, kind: temporalCoef, coefficient: coefficient})
 	}
-	add(t.Name, t.Column)
-	add(p.Lambda.Name+" × "+t.Name, p.power(1)+":"+t.Column)
+	add(t.Name, time)
+	add(p.Lambda.Name+" × "+t.Name, p.power(1), time)
 	for i, f := range p.Factors {
 		for _, l := range levels[i][1:] {
 			name := f.Label
 			if len(levels[i]) > 2 {
 				name += " (" + l + ")"
 			}
-			add(name+" × "+t.Name, f.Column+l+":"+t.Column)
+			add(name+" × "+t.Name, formula.Quote(f.Column)+l, time)
 		}
 	}
 	return out

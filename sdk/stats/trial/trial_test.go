@@ -258,7 +258,7 @@ func TestTables(t *testing.T) {
 		{"file": "scores", "id": "b", "x": 1.0, "y": 4.0, "mood": "very good"}, {"file": "scores", "id": "c", "x": 2.0, "mood": "bad"},
 	})
 	p := &Plan{Participant: "id", Join: []Join{{File: "people", Columns: map[string]string{"age": "age"}}}, Tables: map[string]Table{
-		"s": {File: "scores", Recode: map[string]Recode{"mood2": {From: "mood", Values: map[string]string{"very good": "good"}}}, Derive: map[string]string{"sum": "x + 2*y"}},
+		"s": {File: "scores", Recode: map[string]Recode{"mood2": {From: "mood", Values: map[string]any{"very good": "good"}}}, Derive: map[string]string{"sum": "x + 2*y"}},
 		"d": {File: "scores", Join: []Join{{File: "people", By: []string{"file"}, Columns: map[string]string{"old": "age"}}}},
 	}}
 	tb := &tables{plan: p, input: fr, file: "file", made: map[string]*frame.Frame{}}
