@@ -99,7 +99,7 @@ func contrastMethod(f *frame) string {
 	}
 	s += "p values are two-sided."
 	if f.column("p_local") != nil || f.column("p_global") != nil {
-		s += " Corrected ones are corrected within the outcome’s family, or within the whole study, for the tests that the plan corrects; p in the tables’ first column is not."
+		s += " p (family) is corrected within the outcome’s family and p (study) within the whole study, where the plan corrects a test; p alone is not corrected."
 	}
 	return s
 }

@@ -27,6 +27,9 @@ type cellView struct {
 	Strong bool
 }
 
+// Long says whether a cell holds words enough to be set in lines.
+func (c cellView) Long() bool { return !c.Number && len(c.Text) > 24 }
+
 // tableOf shows a table as it is, less the columns without any value.
 func tableOf(f *frame) *tableView {
 	if f.rows() == 0 {
@@ -54,7 +57,7 @@ func tableFrom(f *frame, names []string, rows []int) *tableView {
 		t.Head = append(t.Head, cellView{Text: human(name), Number: isNumber})
 		for r, i := range rows {
 			_, finite := number(cells, i)
-			if _, written := cells[i].(numeral); written {
+			if _, written := cells[i].(numeral); written || isNumber && cells[i] == nil {
 				finite = true
 			}
 			t.Rows[r] = append(t.Rows[r], cellView{Text: write(cells[i]), Number: finite})
@@ -91,6 +94,9 @@ func writer(name string, cells []any) (write func(any) string, isNumber bool) {
 		}, isNumber
 	}
 	digits := decimals(high)
+	for digits > 0 && exact(cells, digits-1) {
+		digits--
+	}
 	// Where the digits that the largest number needs would blot out the
 	// smallest, every cell has its own.
 	if whole || low*math.Pow(10, float64(digits)) < 1 {
@@ -102,6 +108,17 @@ func writer(name string, cells []any) (write func(any) string, isNumber bool) {
 		}
 		return text(v)
 	}, isNumber
+}
+
+// exact says whether so many decimals show all of every number.
+func exact(cells []any, digits int) bool {
+	unit := math.Pow(10, float64(digits))
+	for i := range cells {
+		if v, ok := number(cells, i); ok && math.Abs(v*unit-math.Round(v*unit)) > 1e-9*max(1, math.Abs(v*unit)) {
+			return false
+		}
+	}
+	return true
 }
 
 // decimals is how many decimals show a number of this size to about three
@@ -159,7 +176,7 @@ func pValue(p float64) string {
 func human(name string) string {
 	known := map[string]string{"ci_lower": "CI, low", "ci_upper": "CI, high", "ci_low": "CI, low", "ci_high": "CI, high", "ci_method": "Interval", "n": "n",
 		"df": "df", "p_value": "p", "p": "p", "se": "SE", "sd": "SD", "lambda": "λ", "pareto": "On the front", "n_clusters": "Clusters",
-		"p_raw": "p", "p_local": "p, corrected in family", "p_global": "p, corrected in study", "lower_cl": "CI, low", "upper_cl": "CI, high", "interval": "Confidence interval", "spec": "Analysis",
+		"p_raw": "p", "p_local": "p (family)", "p_global": "p (study)", "lower_cl": "CI, low", "upper_cl": "CI, high", "interval": "Confidence interval", "spec": "Analysis",
 		"chi_sq": "χ²", "cramers_v": "Cramér’s V", "log_lik": "Log-likelihood", "aic": "AIC", "aicc": "AICc", "bic": "BIC", "sigma": "Residual SD", "sd_cor": "SD or correlation"}
 	if s, ok := known[name]; ok {
 		return s
