@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/seed-4012077a/flow/sdk/stats/frame"
 	"gonum.org/v1/gonum/mat"
@@ -30,8 +31,12 @@ type Design struct {
 	Rows    []int // n rows of the frame that are used
 	Dropped int   // rows with a missing value
 
-	options   Options
-	data      *frame.Frame
+	options Options
+	data    *frame.Frame
+	// predictorsOnce is predictors, made when it is first asked for: marginal
+	// means ask for it again and again.
+	predictorsOnce func() ([]FactorColumn, []Covariate)
+
 	expansion *expansion
 	coder     *coder
 	fitted    *fitted
@@ -53,6 +58,7 @@ type Term struct {
 // Errors name the column, level or function and the valid ones.
 func (f *Formula) Design(fr *frame.Frame, o Options) (*Design, error) {
 	d := &Design{Formula: f, options: o, data: fr, fitted: newFitted()}
+	d.predictorsOnce = sync.OnceValues(d.predictors)
 	if err := o.check(fr); err != nil {
 		return nil, err
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"sort"
 
 	"github.com/seed-4012077a/flow/sdk/stats/frame"
 )
@@ -64,32 +63,38 @@ type arity struct {
 	tags        []string
 }
 
-// functions lists what a formula may call.
-func functions() map[string]arity {
-	m := map[string]arity{
-		"I": {1, 1, nil}, "factor": {1, 1, nil}, "as.factor": {1, 1, nil}, "as.numeric": {1, 1, nil},
-		"poly": {1, 2, []string{"degree", "raw"}}, "scale": {1, 3, []string{"center", "scale"}}, "center": {1, 1, nil},
-		"relevel": {1, 2, []string{"ref"}}, "pmin": {2, 2, nil}, "pmax": {2, 2, nil},
-		"ifelse": {3, 3, nil}, "cbind": {2, 2, nil}, "offset": {1, 1, nil},
+// arityOf gives the arity of what a formula may call.
+func arityOf(name string) (a arity, ok bool) {
+	switch name {
+	case "I", "factor", "as.factor", "as.numeric", "center", "offset":
+		return arity{1, 1, nil}, true
+	case "log":
+		return arity{1, 2, []string{"base"}}, true
+	case "poly":
+		return arity{1, 2, []string{"degree", "raw"}}, true
+	case "scale":
+		return arity{1, 3, []string{"center", "scale"}}, true
+	case "relevel":
+		return arity{1, 2, []string{"ref"}}, true
+	case "pmin", "pmax", "cbind":
+		return arity{2, 2, nil}, true
+	case "ifelse":
+		return arity{3, 3, nil}, true
 	}
-	for _, name := range []string{"log", "log2", "log10", "log1p", "exp", "expm1", "sqrt", "abs", "sign", "floor", "ceiling", "round", "trunc", "sin", "cos", "tan", "tanh"} {
-		m[name] = arity{1, 1, nil}
-	}
-	m["log"] = arity{1, 2, []string{"base"}}
-	return m
+	return arity{1, 1, nil}, elementwise(name) != nil
+}
+
+// functionNames lists what a formula may call, sorted.
+func functionNames() []string {
+	return []string{"I", "abs", "as.factor", "as.numeric", "cbind", "ceiling", "center", "cos", "exp", "expm1", "factor", "floor", "ifelse",
+		"log", "log10", "log1p", "log2", "offset", "pmax", "pmin", "poly", "relevel", "round", "scale", "sign", "sin", "sqrt", "tan", "tanh", "trunc"}
 }
 
 // checkFunction verifies that a call's function exists and its arguments fit.
 func checkFunction(text string, e *expr) error {
-	known := functions()
-	a, ok := known[e.text]
+	a, ok := arityOf(e.text)
 	if !ok {
-		names := make([]string, 0, len(known))
-		for n := range known {
-			names = append(names, n)
-		}
-		sort.Strings(names)
-		return &Error{text, e.pos, fmt.Sprintf("no function %s(): %s", e.text, frame.Choices(e.text, names))}
+		return &Error{text, e.pos, fmt.Sprintf("no function %s(): %s", e.text, frame.Choices(e.text, functionNames()))}
 	}
 	if len(e.args) < a.least || len(e.args) > max(a.most, 1+len(a.tags)) {
 		return &Error{text, e.pos, fmt.Sprintf("%s() takes %d argument(s), it has %d", e.text, a.most, len(e.args))}

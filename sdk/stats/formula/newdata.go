@@ -103,14 +103,14 @@ type Covariate struct {
 // Factors lists the factor columns of the fixed terms in the order in which
 // the formula mentions them. A numeric column inside factor() is one.
 func (d *Design) Factors() []FactorColumn {
-	factors, _ := d.predictors()
-	return factors
+	factors, _ := d.predictorsOnce()
+	return slices.Clone(factors)
 }
 
 // Covariates lists the numeric columns of the fixed terms.
 func (d *Design) Covariates() []Covariate {
-	_, covariates := d.predictors()
-	return covariates
+	_, covariates := d.predictorsOnce()
+	return slices.Clone(covariates)
 }
 
 func (d *Design) predictors() ([]FactorColumn, []Covariate) {
@@ -189,11 +189,16 @@ func (d *Design) levelsOf(name string, used *frame.Column) []string {
 
 func covariate(c *frame.Column) Covariate {
 	out := Covariate{Name: c.Name, Mean: mean(c.Num), Min: math.Inf(1), Max: math.Inf(-1)}
+	two := make([]float64, 0, 3)
 	for _, v := range c.Num {
-		out.Min, out.Max = math.Min(out.Min, v), math.Max(out.Max, v)
+		out.Min, out.Max = min(out.Min, v), max(out.Max, v)
+		if len(two) <= 2 && !slices.Contains(two, v) && !math.IsNaN(v) {
+			two = append(two, v)
+		}
 	}
-	if values := c.Distinct(); len(values) <= 2 {
-		out.Values = values
+	if len(two) <= 2 {
+		slices.Sort(two)
+		out.Values = two
 	}
 	return out
 }
