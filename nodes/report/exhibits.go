@@ -99,7 +99,7 @@ func showContrasts(_ params, f *frame) []exhibit {
 	var all []exhibit
 	kinds := f.column("test_type")
 	shown := withIntervals(f)
-	all = append(all, mainResults(shown))
+	all = append(all, mainResults(shown, intervalHeading(f)))
 	studies, rows := f.groups("study_type")
 	for _, study := range studies {
 		var order []string
@@ -119,7 +119,7 @@ func showContrasts(_ params, f *frame) []exhibit {
 		}
 		for _, kind := range order {
 			e := exhibit{name: "contrasts-" + slug(study+" "+kind), section: "effects", title: strings.TrimSuffix(testKind(kind)+", "+human(study), ", "), folded: kind != "failed"}
-			names := []string{"outcome", "test", "spec", "estimate", "interval", "statistic", "df", "p_raw", "p_local", "p_global", "n", "participants", "form", "method", "note"}
+			names := []string{"outcome", "test", "spec", "estimate", intervalHeading(f), "statistic", "df", "p_raw", "p_local", "p_global", "n", "participants", "form", "method", "note"}
 			if kind == "failed" {
 				e.title = strings.TrimSuffix("What could not be estimated, "+human(study), ", ")
 				names = []string{"outcome", "test", "spec", "note"}
@@ -127,7 +127,7 @@ func showContrasts(_ params, f *frame) []exhibit {
 			of := shown.pick(byKind[kind])
 			e.view = of.view(names...)
 			if kind != "failed" {
-				narrow := []string{"outcome", "test", "spec", "estimate", "interval", "p_raw", "p_global", "n"}
+				narrow := []string{"outcome", "test", "spec", "estimate", intervalHeading(f), "p_raw", "p_global", "n"}
 				if len(distinct(of, "test")) == 1 {
 					narrow = slices.Delete(narrow, 1, 2)
 				}
@@ -141,7 +141,7 @@ func showContrasts(_ params, f *frame) []exhibit {
 
 // mainResults are the main effects of every study as they were planned: those
 // of the primary analysis.
-func mainResults(f *frame) exhibit {
+func mainResults(f *frame, interval string) exhibit {
 	kinds, specs := f.column("test_type"), f.column("spec")
 	var rows []int
 	for i := range f.rows() {
@@ -150,7 +150,7 @@ func mainResults(f *frame) exhibit {
 		}
 	}
 	return exhibit{name: "main-results", section: "effects", title: "Main effects, primary analysis",
-		view: f.pick(rows).view("study_type", "outcome", "test", "estimate", "interval", "p_raw", "p_global", "n")}
+		view: f.pick(rows).view("study_type", "outcome", "test", "estimate", interval, "p_raw", "p_global", "n")}
 }
 
 // withIntervals writes each estimate and its limits with the decimals that the
@@ -170,7 +170,7 @@ func withIntervals(f *frame) *frame {
 			written[i], interval[i] = numeral(fixed(v, digits)), numeral(fixed(l, digits)+" to "+fixed(h, digits))
 		}
 	}
-	shown := f.with("interval", interval)
+	shown := f.with(intervalHeading(f), interval)
 	shown.cells[slices.Index(shown.names, "estimate")] = written
 	return shown
 }

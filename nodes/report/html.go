@@ -18,6 +18,7 @@ type view struct {
 	Simulated          string // says so, or ""
 	Winner             *fact
 	Glance             []glanceMetric
+	Level              string // of their intervals: "95% ", or ""
 	Reading            []string
 	Sections           []section
 	Replies            *replyView
@@ -76,7 +77,7 @@ func renderPage(p params, frames map[string]*frame, figures []figure, shown []ex
 	if err != nil {
 		return nil, fmt.Errorf("page: %w", err)
 	}
-	v := view{Title: p.Title, Description: p.Description, Winner: winner(p, frames["candidates"]), Glance: glance(p, frames["dose"]),
+	v := view{Title: p.Title, Description: p.Description, Winner: winner(p, frames["candidates"]), Glance: glance(p, frames["dose"]), Level: levelWords(frames["dose"]),
 		Reading: reading(p, frames), Replies: repliesOf(p, frames["replies"]), Method: method(p, frames), Provenance: provenance(p, frames), Files: filesBeside(p)}
 	if p.Simulated {
 		v.Simulated = simulatedWords

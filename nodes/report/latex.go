@@ -117,11 +117,9 @@ func latexSigns(r rune) (string, bool) {
 	case '|':
 		return `\textbar{}`, true
 	case '"':
-		return `\textquotedbl{}`, true
+		return `\textquotedblright{}`, true
 	case '`':
-		return `\textasciigrave{}`, true
-	case '\'':
-		return `\textquotesingle{}`, true
+		return `\textquoteleft{}`, true
 	case '[', ']':
 		return "{" + string(r) + "}", true // or it may be read as an option of the line's end
 	case '*':

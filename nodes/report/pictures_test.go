@@ -320,7 +320,7 @@ func FuzzLatexEscape(f *testing.F) {
 	for _, s := range []string{"", `\end{tabular}`, "50% of $x^2$ & ~\"'`", "a\nb\x00c\u2028", "λ−²[*]", "\xff\xfe", `\\[1cm]`} {
 		f.Add(s)
 	}
-	commands := []string{`\textbackslash{}`, `\textasciicircum{}`, `\textasciitilde{}`, `\textless{}`, `\textgreater{}`, `\textbar{}`, `\textquotedbl{}`, `\textasciigrave{}`, `\textquotesingle{}`, `\textendash{}`, `\ldots{}`,
+	commands := []string{`\textbackslash{}`, `\textasciicircum{}`, `\textasciitilde{}`, `\textless{}`, `\textgreater{}`, `\textbar{}`, `\textquotedblright{}`, `\textquoteleft{}`, `\textendash{}`, `\ldots{}`,
 		`$\lambda$`, `$\Delta$`, `$\chi$`, `$\sigma$`, `$\alpha$`, `$\beta$`, `$\times$`, `$\pm$`, `$\leq$`, `$\geq$`, `$-$`, `$^2$`, `$^3$`, "{[}", "{]}", "{*}", `\{`, `\}`, `\$`, `\&`, `\#`, `\%`, `\_`}
 	f.Fuzz(func(t *testing.T, s string) {
 		got := latexEscape(s)

@@ -256,9 +256,14 @@ func testsTable(f *frame) *tableView {
 		return nil
 	}
 	low, high := f.column("ci_low", "ci_lower"), f.column("ci_high", "ci_upper")
-	shown := &frame{}
+	shown, heading := &frame{}, intervalHeading(f)
+	_, known := level(f)
 	for c, name := range f.names {
 		switch name {
+		case "level":
+			if !known {
+				shown.names, shown.cells = append(shown.names, name), append(shown.cells, f.cells[c])
+			}
 		case "test":
 			shown.names, shown.cells = append(shown.names, name), append(shown.cells, testNames(f))
 		case "term":
@@ -270,7 +275,7 @@ func testsTable(f *frame) *tableView {
 				shown.names, shown.cells = append(shown.names, name), append(shown.cells, f.cells[c])
 				continue
 			}
-			shown.names, shown.cells = append(shown.names, "confidence_interval"), append(shown.cells, intervals(f, low, high))
+			shown.names, shown.cells = append(shown.names, heading), append(shown.cells, intervals(f, low, high))
 		case "ci_high", "ci_upper":
 			if low == nil {
 				shown.names, shown.cells = append(shown.names, name), append(shown.cells, f.cells[c])
@@ -288,13 +293,19 @@ func testsTable(f *frame) *tableView {
 	return tableOf(shown)
 }
 
+// intervalHeading names a column of intervals, with their level where it is
+// known.
+func intervalHeading(f *frame) string {
+	return strings.ReplaceAll(levelWords(f), " ", "_") + "confidence_interval"
+}
+
 // intervals writes "low to high" with the decimals of the estimates.
 func intervals(f *frame, low, high []any) []any {
 	write, _ := writer("", slices.Concat(f.column("estimate"), low, high))
 	cells := make([]any, f.rows())
 	for i := range cells {
 		if low[i] != nil && high[i] != nil {
-			cells[i] = write(low[i]) + " to " + write(high[i])
+			cells[i] = numeral(write(low[i]) + " to " + write(high[i]))
 		}
 	}
 	return cells
