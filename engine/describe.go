@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -56,6 +57,11 @@ type ParamInfo struct {
 	Default  json.RawMessage `json:"default,omitempty"`
 	Required bool            `json:"required,omitempty"`
 	Bounds   string          `json:"bounds,omitempty"`
+
+	// Keys are those of a table, by their paths in it (lambda.column,
+	// tables.NAME.file, where NAME is the user's to choose), or of the tables
+	// of a list, by their paths from its name (contrasts[].method).
+	Keys []ParamInfo `json:"keys,omitempty"`
 }
 
 // Note is what else there is to say of a parameter: bounds, default, required.
@@ -137,16 +143,18 @@ func operatorInfo(uses string, spec operator.Spec) (OperatorInfo, error) {
 	if len(spec.Params) == 0 {
 		return info, nil
 	}
-	var schema struct {
-		Properties map[string]property `json:"properties"`
-		Required   []string            `json:"required"`
-	}
+	var schema property
 	if err := json.Unmarshal(spec.Params, &schema); err != nil {
 		return info, fmt.Errorf("%s: its parameter schema: %w", uses, err)
 	}
 	for name, p := range schema.Properties {
-		info.Params = append(info.Params, ParamInfo{Name: name, Type: p.typeText(), Doc: p.Description,
-			Default: p.Default, Required: slices.Contains(schema.Required, name), Bounds: p.bounds()})
+		q := p.info(name, slices.Contains(schema.Required, name))
+		at := "" // a table may be a file's, where its keys have no prefix
+		if p.Items != nil {
+			at = name + "."
+		}
+		q.Keys = p.keys(at)
+		info.Params = append(info.Params, q)
 	}
 	slices.SortFunc(info.Params, func(a, b ParamInfo) int { return strings.Compare(a.Name, b.Name) })
 	return info, nil
@@ -164,6 +172,34 @@ type property struct {
 	Below       *float64          `json:"exclusiveMaximum"`
 	Items       *property         `json:"items"`
 	Flow        string            `json:"x-flow"`
+
+	Properties map[string]property `json:"properties"`
+	Required   []string            `json:"required"`
+	Others     json.RawMessage     `json:"additionalProperties"` // true, false or a schema
+}
+
+func (p property) info(name string, required bool) ParamInfo {
+	return ParamInfo{Name: name, Type: p.typeText(), Doc: p.Description, Default: p.Default, Required: required, Bounds: p.bounds()}
+}
+
+// keys lists what is inside of a table or a list of tables, at every depth,
+// each with its path; at is the path of p and ends in a dot, or is empty where
+// p is the outermost table.
+func (p property) keys(at string) []ParamInfo {
+	if p.Items != nil {
+		return p.Items.keys(strings.TrimSuffix(at, ".") + "[].")
+	}
+	var out []ParamInfo
+	for _, name := range slices.Sorted(maps.Keys(p.Properties)) {
+		q := p.Properties[name]
+		out = append(out, q.info(at+name, slices.Contains(p.Required, name)))
+		out = append(out, q.keys(at+name+".")...)
+	}
+	var other property
+	if json.Unmarshal(p.Others, &other) == nil && other.Properties != nil {
+		out = append(out, other.keys(at+"NAME.")...)
+	}
+	return out
 }
 
 func (p property) typeText() string {

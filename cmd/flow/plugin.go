@@ -97,6 +97,13 @@ func printPlugin(w io.Writer, p *engine.PluginInfo) error {
 			if q.Doc != "" {
 				fmt.Fprintf(&b, "         %s\n", strings.ReplaceAll(q.Doc, "\n", "\n         "))
 			}
+			for _, key := range q.Keys {
+				fmt.Fprintf(&b, "           %s: %s%s", key.Name, key.Type, key.Note())
+				if key.Doc != "" {
+					fmt.Fprintf(&b, "  %s", strings.ReplaceAll(key.Doc, "\n", " "))
+				}
+				b.WriteByte('\n')
+			}
 		}
 	}
 	_, err := io.WriteString(w, b.String())
