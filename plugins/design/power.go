@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -16,14 +17,12 @@ import (
 func replicatesOperator() sdk.Operator {
 	return sdk.Operator{
 		Name: "replicates", Kind: sdk.Source,
-		Doc: `The simulated trials of a power calculation: a row for each number of participants and replicate, with a seed of its own.
-They come in small batches, so that simulate_and_test works on as many at once as there are processors.`,
+		Doc: `The simulated trials of a power calculation: a row for each number of participants and replicate, with a seed of its own.`,
 		Outputs: []sdk.Port{{Name: "replicates", Doc: "one row a trial to simulate", Columns: []sdk.ColumnSpec{
 			{Name: "participants", Type: "int64"}, {Name: "replicate", Type: "int64", Doc: "from 1"}, {Name: "seed", Type: "uint64"}}}},
 		Params: `{"type": "object", "additionalProperties": false, "required": ["participants"], "properties": {
 			"participants": {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1, "description": "numbers of participants to try"},
-			"replicates": {"type": "integer", "minimum": 1, "maximum": 1000000, "default": 500, "description": "simulated trials for each"},
-			"batch": {"type": "integer", "minimum": 1, "default": 10, "description": "trials in a batch"}}}`,
+			"replicates": {"type": "integer", "minimum": 1, "maximum": 1000000, "default": 500, "description": "simulated trials for each"}}}`,
 		Open: openReplicates,
 	}
 }
@@ -32,7 +31,6 @@ type replicates struct {
 	sdk.NoProcess
 	Participants []int `json:"participants"`
 	Replicates   int   `json:"replicates"`
-	Batch        int   `json:"batch"`
 	opening      sdk.Opening
 	at           int
 }
@@ -42,6 +40,11 @@ func openReplicates(o sdk.Opening) (sdk.Task, error) {
 	if err := o.Decode(t); err != nil {
 		return nil, err
 	}
+	for i, n := range t.Participants {
+		if slices.Contains(t.Participants[:i], n) {
+			return nil, sdk.ParamError(fmt.Sprintf("participants.%d", i), "%d participants are given twice: the same trials would count twice", n)
+		}
+	}
 	o.Output("replicates", sdk.Schema{Fields: []sdk.Field{{Name: "participants", Type: sdk.Int64}, {Name: "replicate", Type: sdk.Int64}, {Name: "seed", Type: sdk.Uint64}}})
 	return t, nil
 }
@@ -49,19 +52,19 @@ func openReplicates(o sdk.Opening) (sdk.Task, error) {
 func (t *replicates) Next(out *sdk.Outputs) (bool, error) {
 	total := len(t.Participants) * t.Replicates
 	rows := out.Port("replicates")
-	for end := min(t.at+t.Batch, total); t.at < end; t.at++ {
+	for end := min(t.at+8192, total); t.at < end; t.at++ {
 		n, k := t.Participants[t.at/t.Replicates], t.at%t.Replicates
 		rows.Col("participants").Int(int64(n))
 		rows.Col("replicate").Int(int64(k) + 1)
 		rows.Col("seed").Uint(t.opening.Rand(uint64(n), uint64(k)).Uint64())
 	}
-	return t.at < total, out.Flush()
+	return t.at < total, nil
 }
 
 func testOperator() sdk.Operator {
 	return sdk.Operator{
 		Name: "simulate_and_test", Kind: sdk.Map,
-		Doc: `Simulates one trial for each row, with its participants and seed, and analyses it as an analysis plan states.
+		Doc: `Simulates one trial for each row, with its participants and seed, and analyses it as an analysis plan states, on as many processors as there are.
 The trial is that of the operator simulate, the plan that of trial#analyse without tables and files: the simulated rows are its one table. Every row of the result is marked simulated.`,
 		Inputs: []sdk.Port{{Name: "replicates", Columns: []sdk.ColumnSpec{{Name: "participants", Type: "integer"}, {Name: "replicate", Type: "integer"}, {Name: "seed", Type: "integer"}}}},
 		Outputs: []sdk.Port{{Name: "results", Doc: "one row a simulated trial and test", Columns: []sdk.ColumnSpec{
@@ -95,10 +98,22 @@ func openTest(o sdk.Opening) (sdk.Task, error) {
 	}
 	var err error
 	if t.plan, err = trial.Parse(p.Plan); err != nil {
-		return nil, sdk.ParamError("plan", "%v", err)
+		return nil, planError(err)
 	}
-	if len(t.plan.Tables) > 0 {
-		return nil, sdk.ParamError("plan", "it has tables: a simulated trial is one table, so leave tables out")
+	switch {
+	case len(t.plan.Tables) > 0:
+		return nil, sdk.ParamError("plan.tables", "it has tables: a simulated trial is one table, so leave tables out")
+	case len(t.plan.Outcomes) == 0:
+		return nil, sdk.ParamError("plan", "it has no outcomes: associations alone are not tested here")
+	}
+	small := t.trial
+	small.Participants = 1
+	example, err := small.Simulate(0)
+	if err != nil {
+		return nil, sdk.ParamError("trial", "%v", err)
+	}
+	if err := t.plan.CheckColumns(example.Names()); err != nil {
+		return nil, planError(err)
 	}
 	o.Output("results", sdk.Schema{Fields: slices.Concat(
 		[]sdk.Field{{Name: "participants", Type: sdk.Int64}, {Name: "replicate", Type: sdk.Int64}},
@@ -119,7 +134,7 @@ func (t *simulateAndTest) Process(_ string, in *sdk.Batch, out *sdk.Outputs) err
 		}
 		results, err := trial.Contrasts(t.plan, data)
 		if err != nil {
-			return sdk.ParamError("plan", "%v", err)
+			return planError(err)
 		}
 		for _, r := range results {
 			rows.Col("participants").Int(n)
@@ -136,6 +151,16 @@ func (t *simulateAndTest) Process(_ string, in *sdk.Batch, out *sdk.Outputs) err
 	return nil
 }
 
+// planError puts the first mistake of a plan at its place.
+func planError(err error) error {
+	at := "plan"
+	var mistakes trial.Mistakes
+	if errors.As(err, &mistakes) && mistakes[0].Path != "" {
+		at += "." + mistakes[0].Path
+	}
+	return sdk.ParamError(at, "%v", err)
+}
+
 // seedOf reads a seed of any integer type.
 func seedOf(c *sdk.Column, i int) uint64 { return uint64(c.Int(i)) }
 
@@ -143,10 +168,10 @@ func powerOperator() sdk.Operator {
 	return sdk.Operator{
 		Name: "power", Kind: sdk.Table,
 		Doc: `Power of each test at each number of participants: the share of simulated trials whose p-value is below alpha, with Wilson limits of its Monte Carlo error.
-Trials without an estimate are counted and left out.`,
+Trials without an estimate are counted as failed and left out; the note is the first one's. With p_local, tests that are not corrected are left out.`,
 		Inputs: []sdk.Port{{Name: "results", Doc: "as simulate_and_test gives them", Columns: []sdk.ColumnSpec{
 			{Name: "participants", Type: "integer"}, {Name: "study_type", Type: "utf8"}, {Name: "outcome", Type: "utf8"}, {Name: "test", Type: "utf8"}, {Name: "spec", Type: "utf8"},
-			{Name: "estimate", Type: "number"}, {Name: "lower_cl", Type: "number"}, {Name: "upper_cl", Type: "number"}, {Name: "{p}", Type: "number"}, {Name: "note", Type: "utf8"}}}},
+			{Name: "estimate", Type: "number"}, {Name: "lower_cl", Type: "number"}, {Name: "upper_cl", Type: "number"}, {Name: "p_raw", Type: "number"}, {Name: "p_local", Type: "number", Optional: true}, {Name: "note", Type: "utf8"}}}},
 		Outputs: []sdk.Port{{Name: "power", Doc: "one row a number of participants, outcome, test and spec", Columns: []sdk.ColumnSpec{
 			{Name: "participants", Type: "int64"}, {Name: "study_type", Type: "utf8"}, {Name: "outcome", Type: "utf8"}, {Name: "test", Type: "utf8"}, {Name: "spec", Type: "utf8"},
 			{Name: "trials", Type: "int64"}, {Name: "failed", Type: "int64"}, {Name: "power", Type: "float64"}, {Name: "ci_lower", Type: "float64"}, {Name: "ci_upper", Type: "float64"},
@@ -178,6 +203,9 @@ func openPower(o sdk.Opening) (sdk.Task, error) {
 	if err := o.Decode(t); err != nil {
 		return nil, err
 	}
+	if in := o.Input("results"); !slices.Contains(in.Names(), t.P) {
+		return nil, sdk.ParamError("p", "the results have no column %q", t.P)
+	}
 	o.Output("power", sdk.Schema{Fields: slices.Concat(
 		[]sdk.Field{{Name: "participants", Type: sdk.Int64}}, nullable.Texts("study_type", "outcome", "test", "spec"), nullable.Ints("trials", "failed"),
 		nullable.Floats("power", "ci_lower", "ci_upper", "mean_estimate", "sd_estimate", "mean_width"), nullable.Texts("note"), []sdk.Field{{Name: design.Simulated, Type: sdk.Utf8}})})
@@ -198,6 +226,10 @@ func (t *power) Process(_ string, in *sdk.Batch, _ *sdk.Outputs) error {
 		return math.NaN()
 	}
 	for i := range in.Len() {
+		p := numberAt(t.P, i)
+		if math.IsNaN(p) && !math.IsNaN(numberAt("p_raw", i)) {
+			continue // a test that is not corrected
+		}
 		k := powerKey{in.Col("participants").Int(i), textAt("study_type", i), textAt("outcome", i), textAt("test", i), textAt("spec", i)}
 		at, ok := t.index[k]
 		if !ok {
@@ -205,7 +237,7 @@ func (t *power) Process(_ string, in *sdk.Batch, _ *sdk.Outputs) error {
 			k = powerKey{k.participants, strings.Clone(k.study), strings.Clone(k.outcome), strings.Clone(k.test), strings.Clone(k.spec)}
 			t.index[k], t.keys = at, append(t.keys, k)
 		}
-		r := design.Result{Test: fmt.Sprint(at), Estimate: numberAt("estimate", i), Lower: numberAt("lower_cl", i), Upper: numberAt("upper_cl", i), P: numberAt(t.P, i)}
+		r := design.Result{Test: fmt.Sprint(at), Estimate: numberAt("estimate", i), Lower: numberAt("lower_cl", i), Upper: numberAt("upper_cl", i), P: p}
 		if math.IsNaN(r.Estimate) || math.IsNaN(r.P) {
 			r.Fault = strings.Clone(textAt("note", i))
 		}
@@ -219,11 +251,12 @@ func (t *power) Finish(out *sdk.Outputs) error {
 	if err != nil {
 		return sdk.Errorf("%v", err)
 	}
+	t.spread(all)
 	rows := out.Port("power")
 	for i, p := range all { // in the order of the keys: both are of first sight
 		k := t.keys[i]
-		if t.P == "p_local" && p.Trials == 0 && p.Fault == "" {
-			continue // a spec that is not corrected
+		if p.Trials+p.Failed == 0 {
+			continue // spread over the outcome's tests
 		}
 		rows.Col("participants").Int(k.participants)
 		for name, v := range map[string]string{"study_type": k.study, "outcome": k.outcome, "test": k.test, "spec": k.spec, "note": p.Fault} {
@@ -237,4 +270,38 @@ func (t *power) Finish(out *sdk.Outputs) error {
 		rows.Col(design.Simulated).Str(design.Simulated)
 	}
 	return nil
+}
+
+// spread counts the trials in which an outcome could not be analysed at all, a
+// row of the test "all", as failures of each of its tests: of all specs where
+// the primary analysis failed, else of its own. Where there are no other tests
+// the row stays.
+func (t *power) spread(all []design.Power) {
+	for i, k := range t.keys {
+		if k.test != "all" || all[i].Trials > 0 {
+			continue
+		}
+		found := false
+		for j, other := range t.keys {
+			if other.test == "all" || other.participants != k.participants || other.study != k.study || other.outcome != k.outcome || k.spec != "primary" && other.spec != k.spec {
+				continue
+			}
+			found = true
+			all[j].Failed += all[i].Failed
+			all[j].Fault = first(all[j].Fault, all[i].Fault)
+		}
+		if found {
+			all[i].Failed = 0
+		}
+	}
+}
+
+// first is the first text that is not empty.
+func first(texts ...string) string {
+	for _, s := range texts {
+		if s != "" {
+			return s
+		}
+	}
+	return ""
 }
