@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -79,16 +80,19 @@ func openConsort(o sdk.Opening) (sdk.Task, error) {
 			if column == "" {
 				continue
 			}
-			if err := need(fmt.Sprintf("stages[%d].%s", i, key), column); err != nil {
+			if err := need(fmt.Sprintf("stages.%d.%s", i, key), column); err != nil {
 				return nil, err
 			}
 		}
 		if s.Lost == "" && (s.Reason != "" || s.LostValues != nil) {
-			return nil, sdk.ParamError(fmt.Sprintf("stages[%d]", i), "names a reason, and no column lost that tells who left")
+			return nil, sdk.ParamError(fmt.Sprintf("stages.%d", i), "names a reason, and no column lost that tells who left")
 		}
 		if f, _ := in.Field(s.Lost); s.Lost != "" && s.LostValues == nil && f.Type.IsString() {
-			return nil, sdk.ParamError(fmt.Sprintf("stages[%d].lost", i), "column %q holds texts: say in lost_values which of them mean that a participant left", s.Lost)
+			return nil, sdk.ParamError(fmt.Sprintf("stages.%d.lost", i), "column %q holds texts: say in lost_values which of them mean that a participant left", s.Lost)
 		}
+	}
+	if last := len(t.Stages) - 1; t.Stages[last].Lost != "" {
+		return nil, sdk.ParamError(fmt.Sprintf("stages.%d.lost", last), "nobody can be lost after the last stage: add the stage that they did not come to")
 	}
 	if t.Randomised == "" {
 		t.Randomised = t.Stages[0].Name
@@ -129,7 +133,7 @@ func (t *consort) Process(_ string, in *sdk.Batch, _ *sdk.Outputs) error {
 			t.seen = append(t.seen, p.Arm)
 		}
 		if p.Arm == "" && p.Reached >= slices.IndexFunc(t.Stages, func(s stage) bool { return s.Name == t.Randomised }) {
-			return sdk.Errorf("row %d came to the stage %q and has no arm: columns %s hold nulls", t.rows+i, t.Randomised, strings.Join(t.Arms, ", "))
+			return sdk.Errorf("row %d came to the stage %q and has no arm: columns %s hold nulls", t.rows+i+1, t.Randomised, strings.Join(t.Arms, ", "))
 		}
 		t.people = append(t.people, p)
 	}
@@ -149,7 +153,8 @@ func left(c *sdk.Column, i int, values []string) bool {
 	case c.Type().Equal(sdk.Bool):
 		return c.Bool(i)
 	}
-	return c.Float(i) != 0
+	v := c.Float(i)
+	return v != 0 && !math.IsNaN(v)
 }
 
 func (t *consort) Finish(out *sdk.Outputs) error {

@@ -95,6 +95,48 @@ func TestPower(t *testing.T) {
 	}
 }
 
+// TestPowerCounts: trials whose outcome could not be analysed are failures of
+// each of its tests, and tests that are not corrected have no corrected power.
+func TestPowerCounts(t *testing.T) {
+	results := sdktest.Of("participants: int64, study_type: utf8, outcome: utf8, test: utf8, spec: utf8, estimate: float64, lower_cl: float64, upper_cl: float64, p_raw: float64, p_local: float64, note: utf8")
+	add := func(test, spec string, p, local any, note any) {
+		r := sdktest.Row{"participants": 10, "study_type": "s", "outcome": "y", "test": test, "spec": spec, "note": note, "p_raw": p, "p_local": local}
+		if p != nil {
+			r["estimate"], r["lower_cl"], r["upper_cl"] = 1.0, 0.0, 2.0
+		}
+		results.Rows = append(results.Rows, r)
+	}
+	add("effect", "primary", 0.01, 0.06, "singular fit")
+	add("effect", "coarsened", 0.01, nil, "singular fit")
+	add("all", "primary", nil, nil, "one value")
+	add("effect", "primary", 0.02, 0.04, nil)
+	add("effect", "coarsened", nil, nil, "not estimable")
+	add("all", "adjusted", nil, nil, "missing")
+	for p, want := range map[string][]string{
+		"p_raw":   {"effect primary 2 1 1 one value", "effect coarsened 1 2 1 not estimable", "all adjusted 0 1 <nil> missing"},
+		"p_local": {"effect primary 2 1 0.5 one value", "all adjusted 0 1 <nil> missing"},
+	} {
+		out, err := sdktest.Run(t, powerOperator(), `{"p": "`+p+`"}`, 1, sdktest.Tables{"results": results})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, r := range out["power"].Rows {
+			got = append(got, fmt.Sprint(r["test"], " ", r["spec"], " ", r["trials"], " ", r["failed"], " ", r["power"], " ", r["note"]))
+		}
+		if strings.Join(got, "\n") != strings.Join(want, "\n") {
+			t.Errorf("%s: %q, want %q", p, got, want)
+		}
+	}
+	if _, err := sdktest.Run(t, replicatesOperator(), `{"participants": [10, 20, 10]}`, 3, nil); err == nil || !strings.Contains(err.Error(), "given twice") {
+		t.Error(err)
+	}
+	plan := strings.Replace(onePlan, `"y"`, `"z"`, 1)
+	if _, err := sdktest.Run(t, testOperator(), fmt.Sprintf(`{"trial": %s, "plan": %s}`, fmt.Sprintf(oneDose, 1, 1.0), plan), 1, sdktest.Tables{"replicates": sdktest.Of("participants: int64, replicate: int64, seed: uint64")}); err == nil || !strings.Contains(err.Error(), `no column "z"`) {
+		t.Error(err)
+	}
+}
+
 func TestConsort(t *testing.T) {
 	people := sdktest.Of("arm: utf8, dose: float64, withdrew: bool, end: utf8, why: utf8",
 		sdktest.Row{"withdrew": true, "why": "declined"},
@@ -115,10 +157,11 @@ func TestConsort(t *testing.T) {
 		row("randomised", 2, "a 1", 2, 1, nil), row("randomised", 2, "a 1", 2, 1, "moved"), row("randomised", 2, "b 1", 1, 0, nil),
 		row("analysed", 3, "a 1", 1, 0, nil), row("analysed", 3, "b 1", 1, 0, nil))
 	for change, want := range map[[2]string]string{
-		{`"arm", "dose"`, `"amr"`}:                                `did you mean "arm"`,
-		{`"lost_values": ["lost"], `, ``}:                         "lost_values",
-		{`"randomised": "randomised"`, `"randomised": "treated"`}: "none of",
-		{`"lost": "withdrew", `, ``}:                              "assessed",
+		{`"arm", "dose"`, `"amr"`}:                                           `did you mean "arm"`,
+		{`"lost_values": ["lost"], `, ``}:                                    "lost_values",
+		{`"randomised": "randomised"`, `"randomised": "treated"`}:            "none of",
+		{`"lost": "withdrew", `, ``}:                                         "assessed",
+		{`{"name": "analysed"}`, `{"name": "analysed", "lost": "withdrew"}`}: "after the last stage",
 	} {
 		if _, err := sdktest.Run(t, consortOperator(), strings.Replace(params, change[0], change[1], 1), 0, sdktest.Tables{"participants": people}); err == nil {
 			t.Errorf("%s passes, want %q", change[1], want)

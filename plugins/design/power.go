@@ -1,8 +1,8 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -98,7 +98,7 @@ func openTest(o sdk.Opening) (sdk.Task, error) {
 	}
 	var err error
 	if t.plan, err = trial.Parse(p.Plan); err != nil {
-		return nil, planError(err)
+		return nil, sdk.ParamError(trial.PathOf(err, "plan"), "%v", err)
 	}
 	switch {
 	case len(t.plan.Tables) > 0:
@@ -106,14 +106,12 @@ func openTest(o sdk.Opening) (sdk.Task, error) {
 	case len(t.plan.Outcomes) == 0:
 		return nil, sdk.ParamError("plan", "it has no outcomes: associations alone are not tested here")
 	}
-	small := t.trial
-	small.Participants = 1
-	example, err := small.Simulate(0)
+	example, err := exampleOf(t.trial, maxExample).Simulate(0)
 	if err != nil {
 		return nil, sdk.ParamError("trial", "%v", err)
 	}
 	if err := t.plan.CheckColumns(example.Names()); err != nil {
-		return nil, planError(err)
+		return nil, sdk.ParamError(trial.PathOf(err, "plan"), "%v", err)
 	}
 	o.Output("results", sdk.Schema{Fields: slices.Concat(
 		[]sdk.Field{{Name: "participants", Type: sdk.Int64}, {Name: "replicate", Type: sdk.Int64}},
@@ -134,7 +132,7 @@ func (t *simulateAndTest) Process(_ string, in *sdk.Batch, out *sdk.Outputs) err
 		}
 		results, err := trial.Contrasts(t.plan, data)
 		if err != nil {
-			return planError(err)
+			return sdk.ParamError(trial.PathOf(err, "plan"), "%v", err)
 		}
 		for _, r := range results {
 			rows.Col("participants").Int(n)
@@ -149,16 +147,6 @@ func (t *simulateAndTest) Process(_ string, in *sdk.Batch, out *sdk.Outputs) err
 		}
 	}
 	return nil
-}
-
-// planError puts the first mistake of a plan at its place.
-func planError(err error) error {
-	at := "plan"
-	var mistakes trial.Mistakes
-	if errors.As(err, &mistakes) && mistakes[0].Path != "" {
-		at += "." + mistakes[0].Path
-	}
-	return sdk.ParamError(at, "%v", err)
 }
 
 // seedOf reads a seed of any integer type.
@@ -190,6 +178,7 @@ type power struct {
 	P          string  `json:"p"`
 	keys       []powerKey
 	index      map[powerKey]int
+	raw        map[powerKey]bool // tests that have p-values, and none of the kind that is asked for
 	results    []design.Result
 }
 
@@ -199,7 +188,7 @@ type powerKey struct {
 }
 
 func openPower(o sdk.Opening) (sdk.Task, error) {
-	t := &power{index: map[powerKey]int{}}
+	t := &power{index: map[powerKey]int{}, raw: map[powerKey]bool{}}
 	if err := o.Decode(t); err != nil {
 		return nil, err
 	}
@@ -226,16 +215,16 @@ func (t *power) Process(_ string, in *sdk.Batch, _ *sdk.Outputs) error {
 		return math.NaN()
 	}
 	for i := range in.Len() {
-		p := numberAt(t.P, i)
-		if math.IsNaN(p) && !math.IsNaN(numberAt("p_raw", i)) {
-			continue // a test that is not corrected
-		}
 		k := powerKey{in.Col("participants").Int(i), textAt("study_type", i), textAt("outcome", i), textAt("test", i), textAt("spec", i)}
 		at, ok := t.index[k]
 		if !ok {
 			at = len(t.keys)
 			k = powerKey{k.participants, strings.Clone(k.study), strings.Clone(k.outcome), strings.Clone(k.test), strings.Clone(k.spec)}
 			t.index[k], t.keys = at, append(t.keys, k)
+		}
+		p := numberAt(t.P, i)
+		if math.IsNaN(p) && !math.IsNaN(numberAt("p_raw", i)) {
+			t.raw[t.keys[at]] = true
 		}
 		r := design.Result{Test: fmt.Sprint(at), Estimate: numberAt("estimate", i), Lower: numberAt("lower_cl", i), Upper: numberAt("upper_cl", i), P: p}
 		if math.IsNaN(r.Estimate) || math.IsNaN(r.P) {
@@ -255,8 +244,8 @@ func (t *power) Finish(out *sdk.Outputs) error {
 	rows := out.Port("power")
 	for i, p := range all { // in the order of the keys: both are of first sight
 		k := t.keys[i]
-		if p.Trials+p.Failed == 0 {
-			continue // spread over the outcome's tests
+		if p.Trials == 0 && t.raw[k] || p.Trials+p.Failed == 0 {
+			continue // not corrected, or spread over the outcome's tests
 		}
 		rows.Col("participants").Int(k.participants)
 		for name, v := range map[string]string{"study_type": k.study, "outcome": k.outcome, "test": k.test, "spec": k.spec, "note": p.Fault} {
@@ -288,20 +277,10 @@ func (t *power) spread(all []design.Power) {
 			}
 			found = true
 			all[j].Failed += all[i].Failed
-			all[j].Fault = first(all[j].Fault, all[i].Fault)
+			all[j].Fault = cmp.Or(all[j].Fault, all[i].Fault)
 		}
 		if found {
 			all[i].Failed = 0
 		}
 	}
-}
-
-// first is the first text that is not empty.
-func first(texts ...string) string {
-	for _, s := range texts {
-		if s != "" {
-			return s
-		}
-	}
-	return ""
 }

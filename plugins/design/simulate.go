@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 
 	"github.com/seed-4012077a/flow/plugins/internal/nullable"
 	"github.com/seed-4012077a/flow/sdk/go"
@@ -63,24 +64,30 @@ func openSimulate(o sdk.Opening) (sdk.Task, error) {
 	if err := json.Unmarshal(p.Trial, &t.trial); err != nil {
 		return nil, sdk.ParamError("trial", "%v", err)
 	}
-	// A small trial of the same kind has the same columns and mistakes.
-	small := t.trial
-	small.Participants = 1
-	for _, f := range small.Factors {
-		small.Participants = min(small.Participants*max(len(f.Levels), 1), t.trial.Participants, 64)
-	}
-	for _, o := range small.Outcomes {
+	for i, o := range t.trial.Outcomes {
 		if o.Formula == "" {
-			return nil, sdk.ParamError("trial", "outcome %q has no formula; a constant mean is \"~ 1\"", o.Name)
+			return nil, sdk.ParamError(fmt.Sprintf("trial.outcomes.%d.formula", i), "outcome %q has no formula; a constant mean is \"~ 1\"", o.Name)
 		}
 	}
-	example, err := small.Simulate(0)
+	example, err := exampleOf(t.trial, t.trial.Participants).Simulate(0)
 	if err != nil {
 		return nil, sdk.ParamError("trial", "%v", err)
 	}
 	t.schema = schemaOf(example)
 	o.Output("rows", t.schema)
 	return t, nil
+}
+
+const maxExample = 64
+
+// exampleOf is a small trial of the same kind: it has the same columns and
+// mistakes.
+func exampleOf(t design.Trial, most int) design.Trial {
+	t.Participants = 1
+	for _, f := range t.Factors {
+		t.Participants = min(t.Participants*max(len(f.Levels), 1), most, maxExample)
+	}
+	return t
 }
 
 // schemaOf gives a frame's columns: numbers and texts that may be missing.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"math"
 	"strings"
 	"unicode"
@@ -56,7 +55,7 @@ func openAnalyse(o sdk.Opening) (sdk.Task, error) {
 		err = plan.CheckColumns(in.Names())
 	}
 	if err != nil {
-		return nil, planError(err)
+		return nil, sdk.ParamError(trial.PathOf(err, "plan"), "%v", err)
 	}
 	t := &analyse{opening: o, plan: plan, file: p.File}
 	// Of a wide input only the columns that the plan speaks of are collected.
@@ -72,16 +71,6 @@ func openAnalyse(o sdk.Opening) (sdk.Task, error) {
 	}
 	t.declare(o)
 	return t, nil
-}
-
-// planError puts the first mistake of a plan at its place.
-func planError(err error) error {
-	at := "plan"
-	var mistakes trial.Mistakes
-	if errors.As(err, &mistakes) && mistakes[0].Path != "" {
-		at += "." + mistakes[0].Path
-	}
-	return sdk.ParamError(at, "%v", err)
 }
 
 // words are all texts of a JSON document, and the words in them.
@@ -155,7 +144,7 @@ func (t *analyse) Finish(out *sdk.Outputs) error {
 		out.Progress(int64(done), int64(total), text)
 	})
 	if err != nil {
-		return planError(err)
+		return sdk.ParamError(trial.PathOf(err, "plan"), "%v", err)
 	}
 	t.write(out, result)
 	return nil

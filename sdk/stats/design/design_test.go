@@ -283,12 +283,40 @@ func TestSimulateErrors(t *testing.T) {
 		"residual standard deviation": func(tr *Trial) { tr.Outcomes[0].SD = 0 },
 		"a probability":               func(tr *Trial) { tr.Missing = 1 },
 		"attrition":                   func(tr *Trial) { tr.Attrition.Formula = "~ dose" },
+		"times are":                   func(tr *Trial) { tr.Times = []float64{2, 1} },
+		"of a slope of time":          func(tr *Trial) { tr.Time, tr.Times, tr.Attrition = "", nil, Mean{} },
 		"the fixed effects only":      func(tr *Trial) { tr.Outcomes[0].Formula = "lambda ~ week" },
 	} {
 		tr := twoTimes(20)
 		change(&tr)
 		if _, err := tr.Simulate(1); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)
+		}
+	}
+}
+
+// TestSimulateRareLevels: what coefficients mean does not depend on which
+// levels were drawn, nor on whether the drawn ones determine them.
+func TestSimulateRareLevels(t *testing.T) {
+	tr := Trial{Participants: 4, Factors: []Factor{{Name: "lambda", Levels: []string{"-1", "0", "1"}}},
+		Covariates: []Factor{{Name: "use", Levels: []string{"rare", "often"}, Ratio: []int{1, 200}}},
+		Outcomes:   []Outcome{{Name: "y", Mean: Mean{"~ use * lambda + I(lambda^2)", map[string]float64{"(Intercept)": 10, "useoften": 5, "useoften:lambda": 100}}, SD: 1e-9}}}
+	for seed := range uint64(20) {
+		fr, err := tr.Simulate(seed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		y, _ := fr.Column("y")
+		use, _ := fr.Column("use")
+		lambda, _ := fr.Column("lambda")
+		for i, v := range y.Num {
+			want := 10.0
+			if use.Levels[use.Codes[i]] == "often" {
+				want += 5 + 100*lambda.Num[i]
+			}
+			if math.Abs(v-want) > 1e-6 {
+				t.Fatalf("seed %d, %s at %v: %v, want %v", seed, use.Levels[use.Codes[i]], lambda.Num[i], v, want)
+			}
 		}
 	}
 }

@@ -2,6 +2,7 @@ package design
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -118,9 +119,17 @@ func (t Trial) check() error {
 	case t.Attrition.Formula != "" && len(t.Times) < 2:
 		return fmt.Errorf("attrition needs two times or more")
 	}
+	for i := range t.Times {
+		if i > 0 && !(t.Times[i] > t.Times[i-1]) {
+			return fmt.Errorf("times are %v; they increase", t.Times)
+		}
+	}
 	for _, o := range t.Outcomes {
 		if err := o.check(); err != nil {
 			return fmt.Errorf("outcome %q: %w", o.Name, err)
+		}
+		if o.SDSlope > 0 && len(t.Times) < 2 {
+			return fmt.Errorf("outcome %q: sd_slope is of a slope of time, and there are not two times", o.Name)
 		}
 	}
 	return nil
@@ -232,27 +241,40 @@ func spread(fr *frame.Frame, f Factor, times int, level func(participant int) in
 	return fr.AddFactor(f.Name, codes, slices.Clone(f.Levels))
 }
 
-// predictor returns X times the coefficients.
+// predictor returns X times the coefficients. What a coefficient means does
+// not depend on who was drawn: a level that nobody has keeps its column, and
+// the first level stays the reference.
 func (m Mean) predictor(fr *frame.Frame) ([]float64, error) {
 	f, err := formula.Parse(m.Formula)
 	if err != nil {
 		return nil, err
 	}
-	d, err := f.Design(fr, formula.Options{})
+	every, err := withEveryLevel(fr)
+	if err != nil {
+		return nil, err
+	}
+	d, err := f.Design(every, formula.Options{})
 	if err != nil {
 		return nil, err
 	}
 	if d.Response != "" || len(d.Random) > 0 {
 		return nil, fmt.Errorf("the formula %q of simulated data has the fixed effects only, as \"~ lambda * time\"", m.Formula)
 	}
-	if len(d.Rows) != fr.Rows() {
+	if len(d.Rows) != every.Rows() {
 		return nil, fmt.Errorf("%d rows have missing values", d.Dropped)
 	}
-	b := make([]float64, len(d.Names))
-	for name, v := range m.Coefficients {
-		i := slices.Index(d.Names, name)
+	x, names := d.X, d.Names
+	if every != fr || len(d.Aliased) > 0 {
+		if x, err = d.ModelAll(fr); err != nil {
+			return nil, err
+		}
+		names = d.AllNames()
+	}
+	b := make([]float64, len(names))
+	for _, name := range slices.Sorted(maps.Keys(m.Coefficients)) {
+		v, i := m.Coefficients[name], slices.Index(names, name)
 		if i < 0 {
-			return nil, fmt.Errorf("the formula has no coefficient %q; it has %q", name, d.Names)
+			return nil, fmt.Errorf("the formula has no coefficient %q: %s", name, frame.Choices(name, names))
 		}
 		if math.IsNaN(v) || math.IsInf(v, 0) {
 			return nil, fmt.Errorf("coefficient %q is %v", name, v)
@@ -262,7 +284,46 @@ func (m Mean) predictor(fr *frame.Frame) ([]float64, error) {
 	out := make([]float64, fr.Rows())
 	for i := range out {
 		for j, v := range b {
-			out[i] += float64(d.X.At(i, j) * v)
+			out[i] += float64(x.At(i, j) * v)
+		}
+	}
+	return out, nil
+}
+
+// withEveryLevel is the frame with one more row for each level of a factor
+// that no row has; the same frame where there is none.
+func withEveryLevel(fr *frame.Frame) (*frame.Frame, error) {
+	type absent struct {
+		factor string
+		code   int32
+	}
+	var all []absent
+	for _, name := range fr.Names() {
+		c, _ := fr.Column(name)
+		if c.Kind != frame.Factor {
+			continue
+		}
+		for k, n := range c.Counts() {
+			if n == 0 {
+				all = append(all, absent{name, int32(k)})
+			}
+		}
+	}
+	if len(all) == 0 {
+		return fr, nil
+	}
+	rows := make([]int, fr.Rows(), fr.Rows()+len(all))
+	for i := range rows {
+		rows[i] = i
+	}
+	out := fr.Select(append(rows, make([]int, len(all))...)) // copies of the first row
+	for at, a := range all {
+		c, _ := out.Column(a.factor)
+		codes := slices.Clone(c.Codes)
+		codes[fr.Rows()+at] = a.code
+		var err error
+		if out, err = out.With(&frame.Column{Name: c.Name, Kind: frame.Factor, Codes: codes, Levels: c.Levels}); err != nil {
+			return nil, err
 		}
 	}
 	return out, nil

@@ -1,6 +1,7 @@
 package trial
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -26,6 +27,16 @@ func (m Mistakes) Error() string {
 		lines[i] = x.Text
 	}
 	return strings.Join(lines, "\n")
+}
+
+// PathOf is the key of a plan's first mistake, below root; root where the error
+// is of none.
+func PathOf(err error, root string) string {
+	var m Mistakes
+	if errors.As(err, &m) && m[0].Path != "" {
+		return root + "." + m[0].Path
+	}
+	return root
 }
 
 func (m *Mistakes) add(path, format string, args ...any) {
@@ -67,7 +78,37 @@ func (p *Plan) check() (bad Mistakes) {
 	p.checkOutcomes(&bad)
 	p.checkAssociations(&bad)
 	p.checkRobustness(&bad)
+	p.checkConstants(&bad)
 	return bad
+}
+
+// checkConstants finds the columns of models that a formula would take for a
+// constant. (An outcome gets another name.)
+func (p *Plan) checkConstants(bad *Mistakes) {
+	check := func(at, column string) {
+		if slices.Contains(constants, column) {
+			bad.add(at, "column %q is the name of a constant in formulas: give it another name, by a join or by recode", column)
+		}
+	}
+	check("participant", p.Participant)
+	check("lambda.column", p.Lambda.Column)
+	check("time.column", p.Time.Column)
+	for i, f := range p.Factors {
+		check(path("factors", i, "column"), f.Column)
+	}
+	for i, o := range p.Outcomes {
+		check(path("outcomes", i, "baseline"), o.Baseline)
+		for _, name := range sortedKeys(o.Studies) {
+			if s := o.Studies[name]; s.Baseline != nil {
+				check(path("outcomes", i, "studies", name, "baseline"), *s.Baseline)
+			}
+		}
+	}
+	for i, r := range p.Robustness {
+		for k, c := range r.Covariates {
+			check(path("robustness", i, "covariates", k), c)
+		}
+	}
 }
 
 func (p *Plan) checkLambda(bad *Mistakes) {

@@ -32,10 +32,13 @@ func (p *Plan) reserve() {
 	p.itemName = free(append(taken, p.signName), "item", "item of the construct")
 }
 
+// constants are names that formulas read as R's constants.
+var constants = []string{"pi", "TRUE", "FALSE"}
+
 // free is the first name that is not taken.
 func free(taken []string, names ...string) string {
 	for _, n := range names {
-		if n != "" && !slices.Contains(taken, n) {
+		if n != "" && !slices.Contains(taken, n) && !slices.Contains(constants, n) {
 			return n
 		}
 	}
