@@ -29,7 +29,7 @@ func exhibits(p params, frames map[string]*frame) []exhibit {
 		{"candidates", showCandidates}, {"means", showMeans}, {"contrasts", showContrasts}, {"associations", showAssociations},
 		{"profile_counts", showCounts}, {"points", showWhole("points", "panel", "Models")}, {"anchors", showWhole("anchors", "panel", "Steered anchors")},
 		{"tests", showTests},
-		{"models", showWhole("models", "models", "Models")}, {"coefficients", showWhole("coefficients", "models", "Coefficients")}, {"components", showWhole("components", "models", "Variance components")}, {"power", showWhole("power", "power", "Power")}, {"tables", showWhole("table", "tables", "Table")}} {
+		{"models", showWhole("models", "models", "Models", "study_type", "outcome", "role", "chosen", "formula", "n", "aic", "bic")}, {"coefficients", showWhole("coefficients", "models", "Coefficients", "study_type", "outcome", "role", "term", "estimate", "se", "df", "p_value")}, {"components", showWhole("components", "models", "Variance components")}, {"power", showWhole("power", "power", "Power")}, {"tables", showWhole("table", "tables", "Table")}} {
 		sources := frames[part.port].sources()
 		for _, s := range sources {
 			for _, e := range part.show(p, s.frame) {
@@ -73,10 +73,15 @@ func showCounts(_ params, f *frame) []exhibit {
 	return []exhibit{{name: "profile-counts", section: "profiles", title: "Profiles by group", folded: true, view: tableOf(f)}}
 }
 
-// showWhole shows a table as it is, on demand.
-func showWhole(name, section, title string) func(params, *frame) []exhibit {
+// showWhole shows a table as it is, on demand; on paper some of its columns,
+// where they are there.
+func showWhole(name, section, title string, paper ...string) func(params, *frame) []exhibit {
 	return func(_ params, f *frame) []exhibit {
-		return []exhibit{{name: name, section: section, title: title, view: tableOf(f), folded: true}}
+		e := exhibit{name: name, section: section, title: title, view: tableOf(f), folded: true}
+		if some := f.view(slices.Clone(paper)...); some != nil && len(some.Head) > 2 {
+			e.paper = some
+		}
+		return []exhibit{e}
 	}
 }
 

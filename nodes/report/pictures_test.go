@@ -298,7 +298,7 @@ func TestLatexTable(t *testing.T) {
 	f := frameOf([]string{"name_of", "p_value", "value"}, []any{"a & b", 0.0004, 1.25}, []any{`\input{/etc/passwd}`, 0.5, -2.5}, []any{strings.Repeat("long ", 10), nil, 0.125})
 	e := exhibit{title: "A 100% table, λ ≥ 1", view: tableOf(f)}
 	got := string(latexTable(e, false))
-	for _, want := range []string{`\begin{tabular}{>{\raggedright\arraybackslash}p{5.5cm}rr}`, `\caption{A 100\% table, $\lambda$ $\geq$ 1}`, `Name of & p & Value \\`, `a \& b & \textless{}0.001 & 1.250 \\`,
+	for _, want := range []string{`\begin{tabular}{>{\raggedright\arraybackslash}p{5.6cm}rr}`, `\caption{A 100\% table, $\lambda$ $\geq$ 1}`, `Name of & p & Value \\`, `a \& b & \textless{}0.001 & 1.250 \\`,
 		`\textbackslash{}input\{/etc/passwd\} & 0.500 & $-$2.500 \\`, `\textendash{} & 0.125`, "\\bottomrule\n\\end{tabular}"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%s lacks %s", got, want)
@@ -320,8 +320,14 @@ func FuzzLatexEscape(f *testing.F) {
 	for _, s := range []string{"", `\end{tabular}`, "50% of $x^2$ & ~\"'`", "a\nb\x00c\u2028", "λ−²[*]", "\xff\xfe", `\\[1cm]`} {
 		f.Add(s)
 	}
-	commands := []string{`\textbackslash{}`, `\textasciicircum{}`, `\textasciitilde{}`, `\textless{}`, `\textgreater{}`, `\textbar{}`, `\textquotedblright{}`, `\textquoteleft{}`, `\textendash{}`, `\ldots{}`,
-		`$\lambda$`, `$\Delta$`, `$\chi$`, `$\sigma$`, `$\alpha$`, `$\beta$`, `$\times$`, `$\pm$`, `$\leq$`, `$\geq$`, `$-$`, `$^2$`, `$^3$`, "{[}", "{]}", "{*}", `\{`, `\}`, `\$`, `\&`, `\#`, `\%`, `\_`}
+	var commands []string
+	for r := 'Α'; r <= 'ω'; r++ {
+		if set, ok := greek(r); ok {
+			commands = append(commands, set)
+		}
+	}
+	commands = append(commands, `$\infty$`, `$\to$`, `\textbullet{}`, `\textbackslash{}`, `\textasciicircum{}`, `\textasciitilde{}`, `\textless{}`, `\textgreater{}`, `\textbar{}`, `\textquotedblright{}`, `\textquoteleft{}`, `\textendash{}`, `\ldots{}`,
+		`$\times$`, `$\pm$`, `$\leq$`, `$\geq$`, `$-$`, `$^2$`, `$^3$`, "{[}", "{]}", "{*}", `\{`, `\}`, `\$`, `\&`, `\#`, `\%`, `\_\allowbreak{}`, `:\allowbreak{}`)
 	f.Fuzz(func(t *testing.T, s string) {
 		got := latexEscape(s)
 		if strings.ToValidUTF8(got, "") != got || strings.ContainsAny(got, "\n\r\x00") {
