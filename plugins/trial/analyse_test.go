@@ -98,3 +98,24 @@ func TestPlanErrors(t *testing.T) {
 		}
 	}
 }
+
+// TestMistakesAtOpening: what is wrong with a plan is said at its key before
+// anything runs, and ids that floating point cannot tell apart are an error.
+func TestMistakesAtOpening(t *testing.T) {
+	empty := sdktest.Tables{"data": sdktest.Of("id: utf8, lambda: float64, arm: utf8, mode: utf8, week: float64, liking: float64")}
+	for change, want := range map[[2]string][2]string{
+		{`{"name": "liking"}`, `{"name": "liking"}, {"name": "likin"}`}: {"plan.outcomes.1.name", `did you mean "liking"`},
+		{`{"column": "mode"}`, `{"column": "moed"}`}:                    {"plan.factors.1.column", `did you mean "mode"`},
+		{`"treatments": ["arm"]`, `"treatments": ["amr"]`}:              {"plan.associations.0.treatments", `did you mean "arm"`},
+	} {
+		_, err := sdktest.Run(t, analyseOperator(), strings.Replace(weeklyPlan, change[0], change[1], 1), 0, empty)
+		if err == nil || !strings.Contains(err.Error(), want[0]) || !strings.Contains(err.Error(), want[1]) {
+			t.Errorf("%s: %v", change[1], err)
+		}
+	}
+	large := sdktest.Of("id: int64, lambda: float64, arm: utf8, mode: utf8, week: float64, liking: float64",
+		sdktest.Row{"id": 9007199254740993, "lambda": 1.0, "arm": "a", "mode": "on", "week": 1.0, "liking": 2.0})
+	if _, err := sdktest.Run(t, analyseOperator(), weeklyPlan, 0, sdktest.Tables{"data": large}); err == nil || !strings.Contains(err.Error(), "give them as texts") {
+		t.Error(err)
+	}
+}

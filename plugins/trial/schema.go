@@ -27,9 +27,7 @@ const planSchema = `"type": "object", "additionalProperties": false, "required":
 		"short": {"type": "string", "description": "in test types, as main_effect_SHORT; the label if left out"},
 		"levels": {"type": "array", "items": {"type": "string"}, "description": "the first is the reference; if left out those of the data, sorted"},
 		"marks": {"type": "array", "items": {"type": "string"}, "description": "short names of the levels, in slopes"}}}},
-	"time": {"type": "object", "additionalProperties": false, "required": ["column"], "description": "time of repeated measurements", "properties": {
-		"column": {"type": "string", "minLength": 1, "description": "numbers, or texts that end in one (w3 is 3)"},
-		"name": {"type": "string", "default": "Time"}, "mark": {"type": "string", "default": "T", "description": "before a time's number in the names of tests"}}},
+	"time": {"description": "time of repeated measurements", ` + timeSchema + `},
 	"join": {"description": "columns to add to every table: what is known of participants", ` + joinSchema + `},
 	"tables": {"type": "object", "default": {}, "description": "tables by name; left out: the input is the one table", "additionalProperties": {"type": "object", "additionalProperties": false, "properties": {
 		"file": {"type": "string", "description": "the rows of this file, by the input's column file_column"},
@@ -52,6 +50,8 @@ const planSchema = `"type": "object", "additionalProperties": false, "required":
 		"baseline": {"type": "string", "description": "column with the value before treatment"},
 		"form": {"enum": ["linear", "quadratic", "cubic"], "description": "fixes the polynomial of lambda"},
 		"once": {"type": "boolean", "default": false, "description": "no time in the model"},
+		"time": {"description": "its own time, in place of the plan's", ` + timeSchema + `},
+		"several": {"type": "boolean", "default": false, "description": "a participant has several rows at one time, each a measurement of its own (else that is an error)"},
 		"random": {"enum": ["slope", "intercept", "none"], "description": "random part: an intercept and slope of time, an intercept, or none; left out: the largest of them that the rows can tell from the residual (slope where repeated, intercept for a construct measured once)"},
 		"where": {` + whereSchema + `},
 		"studies": {"type": "object", "description": "the studies it is in, and what differs there; left out: all", "additionalProperties": {"type": "object", "additionalProperties": false, "properties": {
@@ -79,3 +79,8 @@ const joinSchema = `"type": "array", "items": {"type": "object", "additionalProp
 	"file": {"type": "string"}, "where": {` + whereSchema + `},
 	"by": {"type": "array", "items": {"type": "string"}, "description": "columns that identify a row; the participant if left out"},
 	"columns": {"type": "object", "additionalProperties": {"type": "string"}, "minProperties": 1, "description": "columns to add: new name = \"column of the file\""}}}`
+
+const timeSchema = `"type": "object", "additionalProperties": false, "required": ["column"], "properties": {
+	"column": {"type": "string", "minLength": 1, "description": "numbers, or texts that end in one (w3 is 3)"},
+	"name": {"type": "string", "description": "in the names of tests; Time if left out"},
+	"mark": {"type": "string", "description": "before a time's number in the names of tests; T if left out"}}`

@@ -130,7 +130,7 @@ func (a *analysis) emptyFamilies() {
 	for _, s := range a.plan.Studies {
 		for _, family := range sortedKeys(a.plan.Families) {
 			if !slices.ContainsFunc(a.plan.Outcomes, func(o Outcome) bool { return o.Family == family && o.in(s.Name) }) {
-				e := &estimation{a: a, study: s, outcome: Outcome{Family: family}}
+				e := &estimation{a: a, plan: a.plan, study: s, outcome: Outcome{Family: family}}
 				e.fail("all", "failed", "primary", fmt.Errorf("the family %q has no outcome in this study", family))
 			}
 		}
@@ -145,7 +145,7 @@ func (o Outcome) in(study string) bool {
 
 // outcome analyses one outcome in one study.
 func (a *analysis) outcome(o Outcome, s Study) {
-	e := &estimation{a: a, study: s, outcome: o}
+	e := &estimation{a: a, plan: a.plan.timed(o), study: s, outcome: o}
 	err := e.run()
 	var mistake *PlanError
 	switch {
@@ -159,6 +159,7 @@ func (a *analysis) outcome(o Outcome, s Study) {
 // estimation is the analysis of one outcome in one study.
 type estimation struct {
 	a       *analysis
+	plan    *Plan // with the outcome's own time
 	study   Study
 	outcome Outcome
 	rows    *rows
@@ -175,7 +176,7 @@ func (e *estimation) run() error {
 	if err := e.chooseForm(); err != nil {
 		return err
 	}
-	p := e.a.plan
+	p := e.plan
 	full, err := e.fit("full", r, p.formula(r, e.form, true, nil), "")
 	if err != nil {
 		return err
@@ -192,7 +193,7 @@ func (e *estimation) run() error {
 
 // fit fits by REML and records the model.
 func (e *estimation) fit(role string, r *rows, text, weights string) (*model, error) {
-	m, err := e.a.plan.fit(r, text, weights, true)
+	m, err := e.plan.fit(r, text, weights, true)
 	if err != nil {
 		return nil, err
 	}
@@ -213,7 +214,7 @@ func (e *estimation) record(role string, r *rows, m *model, chosen bool) {
 	}
 	if !isForm(role) && !e.a.brief {
 		for at := range m.Design().Names {
-			if c, err := m.coefficientAt(e.a.plan, at, "wald"); err == nil {
+			if c, err := m.coefficientAt(e.plan, at, "wald"); err == nil {
 				f.Coefficients = append(f.Coefficients, c)
 			}
 		}
@@ -226,7 +227,7 @@ func isForm(role string) bool { return slices.Contains(forms, role) }
 // chooseForm takes the polynomial of least AIC under ML of the full model,
 // unless the plan fixes it. A polynomial needs more lambdas than its degree.
 func (e *estimation) chooseForm() error {
-	p, r := e.a.plan, e.rows
+	p, r := e.plan, e.rows
 	if r.form != "" {
 		e.form, e.note = degree(r.form), "form fixed by the plan"
 		if len(r.lambdas) <= int(e.form) {
@@ -272,13 +273,13 @@ func (e *estimation) chooseForm() error {
 func (e *estimation) comparisons(lambda comparison) []comparison {
 	all := []comparison{lambda}
 	for i, levels := range e.levels() {
-		all = append(all, e.a.plan.factor(e.a.plan.Factors[i], levels))
+		all = append(all, e.plan.factor(e.plan.Factors[i], levels))
 	}
 	return all
 }
 
 func (e *estimation) levels() (out [][]string) {
-	for _, f := range e.a.plan.Factors {
+	for _, f := range e.plan.Factors {
 		c, _ := e.rows.fr.Column(f.Column)
 		out = append(out, c.Levels)
 	}
@@ -292,7 +293,7 @@ func (e *estimation) reports(group string) bool {
 // tests are all tests of contrasts for one way of comparing lambdas, in the
 // order in which they are reported.
 func (e *estimation) tests(lambda comparison) (out []test) {
-	p, r, all := e.a.plan, e.rows, e.comparisons(lambda)
+	p, r, all := e.plan, e.rows, e.comparisons(lambda)
 	if e.reports("main") {
 		out = append(out, mainTests(all)...)
 	}
@@ -319,7 +320,7 @@ func (e *estimation) tests(lambda comparison) (out []test) {
 
 // report estimates every test with its specs.
 func (e *estimation) report(full, coarse *model, coarseErr error) {
-	p := e.a.plan
+	p := e.plan
 	fullSurface := emm.NewSurface(full)
 	var coarseSurface *emm.Surface
 	if coarseErr == nil {
@@ -366,7 +367,7 @@ func (e *estimation) report(full, coarse *model, coarseErr error) {
 func (e *estimation) row(t test, spec string, m *model) Row {
 	nan := math.NaN()
 	r := Row{
-		Measure: e.a.plan.Measure, Study: e.study.Name, Outcome: e.outcome.Name, Family: e.outcome.Family,
+		Measure: e.plan.Measure, Study: e.study.Name, Outcome: e.outcome.Name, Family: e.outcome.Family,
 		Test: t.name, Kind: t.kind, Spec: spec, Slope: t.slope, Levels: t.levels,
 		Estimate: estimate.Estimate{Estimate: nan, SE: nan, DF: nan, Lower: nan, Upper: nan, Statistic: nan, P: nan},
 		Local:    nan, Global: nan, Note: e.note,
@@ -399,7 +400,7 @@ func (e *estimation) contrast(t test, spec string, m *model, s *emm.Surface) {
 	}
 	if err == nil {
 		var est estimate.Estimate
-		if est, err = estimate.Of(m, t.name, l, e.a.plan.Level); err == nil {
+		if est, err = estimate.Of(m, t.name, l, e.plan.Level); err == nil {
 			r.Estimate = est
 			r.Label = ""
 		}
@@ -416,7 +417,7 @@ func (e *estimation) coefficient(t test, m *model, err error) {
 		return
 	}
 	r := e.row(t, "primary", m)
-	est, err := m.coefficient(e.a.plan, t.coefficient, e.a.plan.Limits)
+	est, err := m.coefficient(e.plan, t.coefficient, e.plan.Limits)
 	var limits *limitsError
 	if err == nil || errors.As(err, &limits) {
 		r.Estimate = est
@@ -433,7 +434,7 @@ func (e *estimation) coefficient(t test, m *model, err error) {
 func (e *estimation) supported(l linear) (note string, err error) {
 	have := e.rows.lambdas
 	low, high := have[0], have[len(have)-1]
-	for _, v := range l.values(e.a.plan.Lambda.Column) {
+	for _, v := range l.values(e.plan.Lambda.Column) {
 		switch {
 		case v < low || v > high:
 			return "", fmt.Errorf("lambda %v is outside the data, which have %v: name others in the plan's lambda (high, low, specs)", v, have)

@@ -92,12 +92,12 @@ func (p *Plan) checkConstants(bad *Mistakes) {
 	}
 	check("participant", p.Participant)
 	check("lambda.column", p.Lambda.Column)
-	check("time.column", p.Time.Column)
 	for i, f := range p.Factors {
 		check(path("factors", i, "column"), f.Column)
 	}
 	for i, o := range p.Outcomes {
 		check(path("outcomes", i, "baseline"), o.Baseline)
+		check(path("outcomes", i, "time.column"), p.timed(o).Time.Column)
 		for _, name := range sortedKeys(o.Studies) {
 			if s := o.Studies[name]; s.Baseline != nil {
 				check(path("outcomes", i, "studies", name, "baseline"), *s.Baseline)
@@ -284,6 +284,12 @@ func (p *Plan) checkOutcomes(bad *Mistakes) {
 		}
 		p.checkTable(bad, at, place, o.Table)
 		p.checkBaseline(bad, at+".baseline", place, o, o.Baseline)
+		if o.Once && (o.Time != nil || o.Several) {
+			bad.add(at+".once", "%s: once says that it has no time, and no several rows either", place)
+		}
+		if o.Time != nil {
+			p.checkTime(bad, at+".time.column", place, o.Time.Column)
+		}
 		for _, name := range sortedKeys(o.Studies) {
 			s, at := o.Studies[name], path(at, "studies", name)
 			bad.one(at, place+": studies", name, p.studyNames()...)
@@ -307,6 +313,13 @@ func (p *Plan) checkOutcomes(bad *Mistakes) {
 	}
 }
 
+// checkTime sees that an outcome's time is a column of its own.
+func (p *Plan) checkTime(bad *Mistakes, at, place, column string) {
+	if column == "" || column == p.Participant || column == p.Lambda.Column || slices.ContainsFunc(p.Factors, func(f Factor) bool { return f.Column == column }) {
+		bad.add(at, "%s: its time is the column %q, which is none or the participant, lambda or a factor", place, column)
+	}
+}
+
 func (p *Plan) checkItems(bad *Mistakes, at, place string, o Outcome) {
 	if len(o.Items) > 0 && o.Column != "" {
 		bad.add(at, "%s: it is a column or a construct of items: give one of the two", place)
@@ -323,7 +336,7 @@ func (p *Plan) checkItems(bad *Mistakes, at, place string, o Outcome) {
 		bad.add(at+".kind", "%s: a construct of items is gaussian", place)
 	}
 	for _, c := range append([]string{o.Column}, o.Items...) {
-		if c != "" && (c == p.Participant || c == p.Lambda.Column || c == p.Time.Column || slices.ContainsFunc(p.Factors, func(f Factor) bool { return f.Column == c })) {
+		if c != "" && (c == p.Participant || c == p.Lambda.Column || c == p.timed(o).Time.Column || slices.ContainsFunc(p.Factors, func(f Factor) bool { return f.Column == c })) {
 			bad.add(at, "%s: column %q is the participant, lambda, time or a factor", place, c)
 		}
 	}

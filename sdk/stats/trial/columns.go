@@ -15,7 +15,7 @@ func (p *Plan) reserve() {
 		taken = append(taken, f.Column)
 	}
 	for _, o := range p.Outcomes {
-		taken = append(taken, o.Name, o.Column, o.Baseline)
+		taken = append(taken, o.Name, o.Column, o.Baseline, p.timed(o).Time.Column)
 		for _, s := range o.Studies {
 			if s.Baseline != nil {
 				taken = append(taken, *s.Baseline)
@@ -153,7 +153,13 @@ func (c *columnCheck) outcome(at string, o Outcome) {
 		have := c.made[or(in.Table, o.Table)]
 		c.need("participant", "participant", have, p.Participant)
 		c.need("lambda.column", "lambda", have, p.Lambda.Column)
-		c.need("time.column", "time", have, p.Time.Column)
+		switch {
+		case o.Once:
+		case o.Time != nil:
+			c.need(at+".time.column", place+": time", have, o.Time.Column)
+		default:
+			c.need("time.column", "time", have, p.Time.Column)
+		}
 		for k, f := range p.Factors {
 			c.need(path("factors", k, "column"), fmt.Sprintf("factors[%d]", k), have, f.Column)
 		}

@@ -28,7 +28,7 @@ type Mean struct {
 
 // means fills in the curves that pictures are drawn from.
 func (e *estimation) means(full *model) error {
-	p, r := e.a.plan, e.rows
+	p, r := e.plan, e.rows
 	s := emm.NewSurface(full)
 	nan := math.NaN()
 	curve := p.Lambda.Curve
@@ -110,7 +110,7 @@ func (e *estimation) mean(m Mean, full *model, s *emm.Surface, where at) Mean {
 	}
 	var v estimate.Estimate
 	if err == nil {
-		v, err = estimate.Of(full, "mean", l, e.a.plan.Level)
+		v, err = estimate.Of(full, "mean", l, e.plan.Level)
 	}
 	if err != nil {
 		m.Note = err.Error()
@@ -129,7 +129,7 @@ func (e *estimation) mean(m Mean, full *model, s *emm.Surface, where at) Mean {
 // observed gives each arm's mean over its participants' means, of all times
 // and at each time.
 func (e *estimation) observed() {
-	p, r := e.a.plan, e.rows
+	p, r := e.plan, e.rows
 	y, _ := r.fr.Column(r.y)
 	lambda, _ := r.fr.Column(p.Lambda.Column)
 	person, _ := r.fr.Column(p.Participant)
@@ -156,7 +156,7 @@ func (e *estimation) observed() {
 }
 
 func (e *estimation) timeAt(i int) float64 {
-	c, _ := e.rows.fr.Column(e.a.plan.Time.Column)
+	c, _ := e.rows.fr.Column(e.plan.Time.Column)
 	return c.Num[i] + e.rows.centre
 }
 

@@ -157,6 +157,8 @@ type Outcome struct {
 	Baseline string               `json:"baseline"` // column with the value before treatment
 	Form     string               `json:"form"`     // fixes the polynomial
 	Once     bool                 `json:"once"`     // no time in the model, whatever the rows have
+	Time     *Time                `json:"time"`     // in place of the plan's
+	Several  bool                 `json:"several"`  // a participant has several rows at one time
 	Where    Where                `json:"where"`
 	Random   string               `json:"random"` // slope, intercept or none; "" chooses (rows.chooseRandom)
 	Studies  map[string]InStudies `json:"studies"`
@@ -284,7 +286,7 @@ func (p *Plan) defaults() {
 	if l.Marks == nil {
 		l.Marks = []string{"neg_" + l.Symbol, "pos_" + l.Symbol}
 	}
-	p.Time.Name, p.Time.Mark = or(p.Time.Name, "Time"), or(p.Time.Mark, "T")
+	p.Time.defaults("Time", "T")
 	for i := range p.Factors {
 		f := &p.Factors[i]
 		f.Label = or(f.Label, f.Column)
@@ -293,6 +295,9 @@ func (p *Plan) defaults() {
 	for i := range p.Outcomes {
 		o := &p.Outcomes[i]
 		o.Family, o.Kind = or(o.Family, p.Measure), or(o.Kind, "gaussian")
+		if o.Time != nil {
+			o.Time.defaults(p.Time.Name, p.Time.Mark)
+		}
 		if len(o.Items) == 0 {
 			o.Column = or(o.Column, o.Name)
 		}
@@ -300,4 +305,16 @@ func (p *Plan) defaults() {
 	if len(p.Studies) == 0 {
 		p.Studies = []Study{{Name: "all"}}
 	}
+}
+
+func (t *Time) defaults(name, mark string) { t.Name, t.Mark = or(t.Name, name), or(t.Mark, mark) }
+
+// timed is the plan with an outcome's own time.
+func (p *Plan) timed(o Outcome) *Plan {
+	if o.Time == nil {
+		return p
+	}
+	own := *p
+	own.Time = *o.Time
+	return &own
 }

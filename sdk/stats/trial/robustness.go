@@ -17,7 +17,7 @@ import (
 // lambdas and the primary form. A run that fails is a row; a mistake in the
 // plan is an error.
 func (e *estimation) robustness() error {
-	for _, run := range e.a.plan.Robustness {
+	for _, run := range e.plan.Robustness {
 		if !run.of(e.study.Name, e.outcome.Name) {
 			continue
 		}
@@ -39,7 +39,7 @@ func (r Robustness) of(study, outcome string) bool {
 }
 
 func (e *estimation) rerun(run Robustness) error {
-	p := e.a.plan
+	p := e.plan
 	extra, column := slices.Clone(run.Covariates), ""
 	w := p.Weights[run.Weights]
 	if run.Weights != "" && w.Column != "" {
@@ -56,7 +56,7 @@ func (e *estimation) rerun(run Robustness) error {
 		}
 	}
 	// What differs is the data: tests are those of the primary analysis.
-	other := &estimation{a: e.a, study: e.study, outcome: e.outcome, rows: r, form: e.form, note: e.note}
+	other := &estimation{a: e.a, plan: e.plan, study: e.study, outcome: e.outcome, rows: r, form: e.form, note: e.note}
 	if len(r.lambdas) <= int(e.form) {
 		return fmt.Errorf("%s has the values %v here, too few for the %s form", p.Lambda.Column, r.lambdas, e.form)
 	}

@@ -59,7 +59,7 @@ func (a *analysis) rowsOf(o Outcome, s Study, where Where, extra []string) (*row
 	if in.Baseline != nil {
 		r.baseline = *in.Baseline
 	}
-	p := a.plan
+	p := a.plan.timed(o)
 	taken := append([]string{p.Participant, p.Lambda.Column, p.Time.Column, r.baseline, p.sign(), p.item()}, extra...)
 	for _, f := range p.Factors {
 		taken = append(taken, f.Column)
@@ -69,7 +69,7 @@ func (a *analysis) rowsOf(o Outcome, s Study, where Where, extra []string) (*row
 	if err != nil {
 		return nil, err
 	}
-	if err := r.stack(a.plan, w); err != nil {
+	if err := r.stack(p, w); err != nil {
 		return nil, err
 	}
 	return r, nil
@@ -77,7 +77,7 @@ func (a *analysis) rowsOf(o Outcome, s Study, where Where, extra []string) (*row
 
 // wide finds the columns and brings them into the form that models take.
 func (a *analysis) wide(r *rows, fr *frame.Frame, extra []string) (*wide, error) {
-	p := a.plan
+	p := a.plan.timed(r.outcome)
 	need := func(name string, kind frame.Kind) (*frame.Column, error) {
 		c, ok := fr.Column(name)
 		if !ok {
@@ -335,7 +335,7 @@ func (r *rows) chooseRandom() {
 	case r.random != "":
 	case r.repeated && n > 2*r.people:
 		r.random = "slope"
-	case !r.repeated && !r.items:
+	case !r.repeated && !r.items && !r.outcome.Several:
 		r.random = "none"
 	case n > r.people:
 		r.random = "intercept"
@@ -370,7 +370,8 @@ func (r *rows) signs(p *Plan) error {
 
 // setTime decides whether the outcome is repeated, and then adds time, centred
 // at its mean so that intercepts and slopes are nearly uncorrelated and the
-// fit well conditioned. A participant may have one row a time and item.
+// fit well conditioned. A participant may have one row a time and item, unless
+// the outcome says that there are several.
 func (r *rows) setTime(p *Plan, c *frame.Column, from []int) error {
 	var t *frame.Column
 	if c != nil {
@@ -393,12 +394,12 @@ func (r *rows) setTime(p *Plan, c *frame.Column, from []int) error {
 		if r.repeated {
 			k.time = t.Num[i]
 		}
-		if seen[k] {
+		if seen[k] && !r.outcome.Several {
 			at := ""
 			if r.repeated {
 				at = fmt.Sprintf(" at %s %v", p.Time.Column, k.time)
 			}
-			return inPlan(fmt.Errorf("participant %q has several rows%s: name the time column, keep one of them by where, or pool them as items", person.Levels[k.person], at))
+			return inPlan(fmt.Errorf("participant %q has several rows%s: name the time column, keep one of them by where, pool them as items, or say several = true", person.Levels[k.person], at))
 		}
 		seen[k] = true
 	}

@@ -31,7 +31,13 @@ func shapesInput(t testing.TB) (*frame.Frame, shapes) {
 		t.Fatal(err)
 	}
 	var rows []map[string]any
-	for name, table := range map[string][]map[string]any{"weekly": ref.Weekly, "once": ref.Once} {
+	var double []map[string]any // two rows a participant and week, the week under another name
+	for _, row := range ref.Weekly {
+		for _, item := range []string{"p1", "p2"} {
+			double = append(double, map[string]any{"id": row["id"], "lambda": row["lambda"], "arm": row["arm"], "session": row["week"], "both": row[item]})
+		}
+	}
+	for name, table := range map[string][]map[string]any{"weekly": ref.Weekly, "once": ref.Once, "double": double} {
 		for _, row := range table {
 			row["file"] = name
 			rows = append(rows, row)
@@ -42,8 +48,9 @@ func shapesInput(t testing.TB) (*frame.Frame, shapes) {
 
 const shapesPlan = `{"measure": "shapes", "participant": "id", "lambda": {"column": "lambda", "high": [1], "low": [-1]},
 	"factors": [{"column": "arm"}], "time": {"column": "week"},
-	"tables": {"weekly": {"file": "weekly"}, "once": {"file": "once"}},
-	"outcomes": [{"name": "y", "table": "weekly"}, {"name": "pool", "table": "weekly", "items": ["p2", "p1"], "form": "quadratic"},
+	"tables": {"weekly": {"file": "weekly"}, "once": {"file": "once"}, "double": {"file": "double"}},
+	"outcomes": [{"name": "y", "table": "weekly"}, {"name": "both", "table": "double", "several": true, "time": {"column": "session"}, "form": "quadratic"},
+		{"name": "first", "table": "double", "column": "both", "several": true, "time": {"column": "session"}, "where": {"session": 0}, "form": "quadratic"}, {"name": "pool", "table": "weekly", "items": ["p2", "p1"], "form": "quadratic"},
 		{"name": "two", "table": "weekly", "form": "quadratic"}, {"name": "said", "table": "weekly", "kind": "binary", "form": "linear"},
 		{"name": "after", "table": "once", "baseline": "before", "form": "linear"}, {"name": "left", "table": "once", "kind": "binary", "form": "linear"}]}`
 
@@ -75,6 +82,19 @@ func TestShapes(t *testing.T) {
 		return result
 	}
 	first := analyse(shapesPlan, "")
+	for change, want := range map[[2]string]string{
+		{`"several": true, "time"`, `"time"`}:                             "several rows at session",
+		{`"session"}, "form"`, `"sesion"}, "form"`}:                       `did you mean "session"`,
+		{`"time": {"column": "session"}, "form"`, `"once": true, "form"`}: "once says",
+	} {
+		p, err := Parse([]byte(strings.Replace(shapesPlan, change[0], change[1], 1)))
+		if err == nil {
+			_, err = Analyse(p, fr, "file", nil)
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", change[1], err, want)
+		}
+	}
 	analyse(strings.Replace(fourLambdas, "DF", "kenward-roger", 1), "")
 	// pbkrtest takes no weights: lmerTest's Satterthwaite tests do.
 	analyse(strings.Replace(fourLambdas, "DF", "satterthwaite", 1), "weighted")

@@ -43,7 +43,7 @@ q <- if (which.min(aic) == 2) "lambda + I(lambda^2)" else "lambda"
 F <- fitl(as.formula(paste("y ~", q, "+ arm + week + lambda:arm + lambda:week + arm:week + (1 + week | id)")), d)
 C <- fitl(y ~ RS + arm + week + RS:arm + RS:week + arm:week + (1 + week | id), d)
 g <- function(m, spec, ...) emmeans(m, spec, data = d, ...)
-title <- "RS: Avg(1) - Avg(-1)"; title <- "RS: Avg(Pos) - Avg(Neg)"
+title <- "RS: Avg(Pos) - Avg(Neg)"
 keep("y", title, "primary", pairOf(g(F, ~lambda, at = list(lambda = c(-1, 1))), "-1", "1"))
 keep("y", title, "narrow", pairOf(g(F, ~lambda, at = list(lambda = c(-.5, .5))), "-0.5", "0.5"))
 keep("y", title, "coarsened", pairOf(g(C, ~RS), "neg_lambda", "pos_lambda"))
@@ -67,6 +67,13 @@ F <- fitl(as.formula(paste("v ~", q, "+ arm + week + lambda:arm + lambda:week + 
 g <- function(m, spec, ...) emmeans(m, spec, data = L, ...)
 keep("pool", title, "primary", pairOf(g(F, ~lambda, at = list(lambda = c(-1, 1))), "-1", "1"))
 keep("pool", "arm: top - low", "primary", pairOf(g(F, ~arm), "low", "top"))
+
+# Several rows of a participant at one time: the same values without the item.
+F <- fitl(as.formula(paste("v ~", q, "+ arm + week + lambda:arm + lambda:week + arm:week + (1 + week | id)")), L)
+keep("both", title, "primary", pairOf(g(F, ~lambda, at = list(lambda = c(-1, 1))), "-1", "1"))
+L0 <- L[L$week == 0, ]; F <- fitl(as.formula(paste("v ~", q, "+ arm + lambda:arm + (1 | id)")), L0)
+g <- function(m, spec, ...) emmeans(m, spec, data = L0, ...)
+keep("first", title, "primary", pairOf(g(F, ~lambda, at = list(lambda = c(-1, 1))), "-1", "1"))
 
 # Two times: a random intercept, and time averaged as two conditions.
 d <- D[!is.na(D$two), ]
