@@ -20,34 +20,34 @@ var (
 	text, number, count, truth = sdk.Utf8, sdk.Float64, sdk.Int64, sdk.Bool
 
 	contrastColumns = []column{
-		{"measure_family", text, "the plan's measure"}, {"study_type", text, "the study"}, {"outcome", text, ""}, {"local_family", text, ""},
-		{"test", text, ""}, {"test_type", text, "main_effect_*, dose_response, moderation, simple_effect, temporal_*, association, or failed"},
+		{"measure_family", text, "the plan's measure"}, {"study_type", text, "the study"}, {"outcome", text, "its name in the plan"}, {"local_family", text, "the family that p_local is corrected in"},
+		{"test", text, "what is compared, as RS: Avg(Pos) - Avg(Neg); all where an outcome failed"}, {"test_type", text, "main_effect_*, dose_response, moderation, simple_effect, temporal_*, association, or failed"},
 		{"spec", text, "primary, coarsened, a pair of lambdas, or a robustness run"},
-		{"estimate", number, "contrast or coefficient; log odds of a binary outcome; chi-squared of an association"}, {"se", number, ""}, {"df", number, "null: normal"}, {"statistic", number, "t or z"},
-		{"lower_cl", number, ""}, {"upper_cl", number, ""}, {"p_raw", number, "two-sided"}, {"p_local", number, "corrected within the family"}, {"p_global", number, "corrected within the study"},
-		{"n", count, "rows of the model"}, {"participants", count, ""}, {"form", text, "polynomial of lambda"}, {"model", text, "formula"}, {"method", text, ""}, {"coefficient", text, "its name in the model"},
+		{"estimate", number, "contrast or coefficient; log odds of a binary outcome; chi-squared of an association"}, {"se", number, "standard error"}, {"df", number, "null: normal"}, {"statistic", number, "t or z"},
+		{"lower_cl", number, "confidence limits, at the plan's level"}, {"upper_cl", number, ""}, {"p_raw", number, "two-sided"}, {"p_local", number, "corrected within the family; null where not corrected"}, {"p_global", number, "corrected within the study"},
+		{"n", count, "rows of the model"}, {"participants", count, "who have them"}, {"form", text, "polynomial of lambda"}, {"model", text, "its formula"}, {"method", text, "how it was fitted and tested"}, {"coefficient", text, "its name in the model"},
 		{"slope_type", text, "1way, 2way or 3way"}, {"lambda_level", text, "of a slope"}, {"note", text, "why a number is missing, and what to know"},
 	}
 	modelColumns = []column{
-		{"study_type", text, ""}, {"outcome", text, ""}, {"role", text, "linear, quadratic, cubic (to choose the form), full, additive, coarsened, or a robustness run"}, {"chosen", truth, "of forms: the one that is reported"},
-		{"formula", text, ""}, {"method", text, ""}, {"n", count, ""}, {"participants", count, ""}, {"dropped", count, "rows with a missing value"}, {"parameters", count, ""},
-		{"log_lik", number, ""}, {"aic", number, ""}, {"aicc", number, ""}, {"bic", number, ""}, {"sigma", number, "residual standard deviation"}, {"note", text, ""},
+		{"study_type", text, "the study"}, {"outcome", text, "its name in the plan"}, {"role", text, "linear, quadratic, cubic (to choose the form), full, additive, coarsened, or a robustness run"}, {"chosen", truth, "of forms: the one that is reported"},
+		{"formula", text, "in R's notation"}, {"method", text, "how it was fitted"}, {"n", count, "rows"}, {"participants", count, "who have them"}, {"dropped", count, "rows with a missing value"}, {"parameters", count, "that the likelihood counts"},
+		{"log_lik", number, "log-likelihood; of REML where that was maximised"}, {"aic", number, ""}, {"aicc", number, ""}, {"bic", number, ""}, {"sigma", number, "residual standard deviation"}, {"note", text, "what to know, as of a singular fit"},
 	}
 	coefficientColumns = []column{
-		{"study_type", text, ""}, {"outcome", text, ""}, {"role", text, ""}, {"term", text, ""}, {"estimate", number, ""}, {"se", number, ""}, {"df", number, ""}, {"statistic", number, ""},
+		{"study_type", text, "the study"}, {"outcome", text, "its name in the plan"}, {"role", text, "the model, as in models"}, {"term", text, "the coefficient's name, as in R"}, {"estimate", number, ""}, {"se", number, "standard error"}, {"df", number, ""}, {"statistic", number, ""},
 		{"lower_cl", number, ""}, {"upper_cl", number, ""}, {"p_value", number, ""},
 	}
 	componentColumns = []column{
-		{"study_type", text, ""}, {"outcome", text, ""}, {"role", text, ""}, {"group", text, ""}, {"term", text, ""}, {"with", text, "the other term of a covariance"},
+		{"study_type", text, "the study"}, {"outcome", text, "its name in the plan"}, {"role", text, "the model, as in models"}, {"group", text, "whose effects vary; Residual"}, {"term", text, "column of the random part"}, {"with", text, "the other term of a covariance"},
 		{"covariance", number, "variance or covariance"}, {"sd_cor", number, "standard deviation or correlation"},
 	}
 	meanColumns = []column{
-		{"study_type", text, ""}, {"outcome", text, ""}, {"kind", text, "dose or trajectory (marginal means of the full model), observed (participants' means)"},
-		{"lambda", number, ""}, {"time", number, "null: averaged over"}, {"factor", text, ""}, {"level", text, ""},
-		{"mean", number, "a probability where the outcome is binary"}, {"se", number, ""}, {"ci_lower", number, ""}, {"ci_upper", number, ""}, {"n", count, ""}, {"participants", count, ""}, {"note", text, ""},
+		{"study_type", text, "the study"}, {"outcome", text, "its name in the plan"}, {"kind", text, "dose or trajectory (marginal means of the full model), observed (participants' means)"},
+		{"lambda", number, ""}, {"time", number, "null: averaged over"}, {"factor", text, "a curve at one level of this factor; null: averaged over"}, {"level", text, ""},
+		{"mean", number, "a probability where the outcome is binary (if repeated, of one whose random effects are 0)"}, {"se", number, ""}, {"ci_lower", number, ""}, {"ci_upper", number, ""}, {"n", count, ""}, {"participants", count, ""}, {"note", text, ""},
 	}
 	associationColumns = []column{
-		{"study_type", text, ""}, {"outcome", text, ""}, {"treatment", text, ""}, {"chi_sq", number, ""}, {"df", count, ""}, {"p_value", number, ""}, {"min_expected", number, ""}, {"cramers_v", number, ""}, {"corrected", truth, "Yates' continuity correction"},
+		{"study_type", text, "the study; cross_study where studies are compared"}, {"outcome", text, "column"}, {"treatment", text, "what the groups are"}, {"chi_sq", number, "Pearson's chi-squared"}, {"df", count, ""}, {"p_value", number, ""}, {"min_expected", number, "smallest expected count"}, {"cramers_v", number, "Cramer's V"}, {"corrected", truth, "Yates' continuity correction"},
 		{"group", text, ""}, {"level", text, "of the outcome"}, {"n", count, ""}, {"percentage", number, "of the group"}, {"note", text, ""},
 	}
 )

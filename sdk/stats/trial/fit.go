@@ -73,6 +73,9 @@ func (p *Plan) fit(r *rows, text string, weights string, reml bool) (*model, err
 		err = m.fitOLS(d)
 	}
 	if err != nil {
+		if strings.HasPrefix(err.Error(), text) {
+			return nil, err
+		}
 		return nil, fmt.Errorf("%s: %w", text, err)
 	}
 	if len(d.Aliased) > 0 && m.lmm == nil { // a mixed model says so itself
