@@ -23,6 +23,7 @@ type bench struct {
 	pipelines int    // that the statistics have made
 	python    string // an interpreter with PyTorch, or ""
 	rscript   string // an interpreter with lme4 and psych, or ""
+	blas      string // R's, once it ran: as its folder is called
 	streamGB  int
 	threads   int // of the steer measurements
 	full      bool

@@ -2,6 +2,7 @@
 # as Go's benchmarks do, one a repetition; the best of them is taken.
 suppressPackageStartupMessages(library(lme4))
 case <- commandArgs(TRUE)[1]; file <- commandArgs(TRUE)[2]
+cat("BLAS", basename(dirname(extSoftVersion()[["BLAS"]])), "\n")
 timed <- function(name, what, number, times = 3) for (i in seq_len(times)) {
   gc(FALSE); s <- system.time(r <- what())[["elapsed"]]
   cat(sprintf("Peer%s 1 %.0f ns/op %.12g result\n", name, 1e9 * s, number(r)))

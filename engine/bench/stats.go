@@ -40,6 +40,9 @@ func (b *bench) peer(ctx context.Context, name, file string, packages ...string)
 		fmt.Fprintln(b.progress, err)
 		return nil, "not measured: its script failed, see above"
 	}
+	if _, rest, ok := strings.Cut(out.String(), "BLAS "); ok {
+		b.blas, _, _ = strings.Cut(rest, " ")
+	}
 	all = parseBench(out.String())
 	all["Process"] = result{"ns/op": float64(u.wall)}
 	return all, "not measured: its script gave no such line"

@@ -190,13 +190,14 @@ func instEval(ctx context.Context, b *bench) ([]line, error) {
 	if err != nil {
 		return nil, err
 	}
+	lme4 := "lme4 (" + b.blas + ")" // most of its time here is the BLAS's
 	var lines []line
 	for _, c := range []struct {
 		what, text string
 		peers      [][2]string
 	}{
-		{"students and lecturers", "y ~ 1 + service + (1 | s) + (1 | d)", [][2]string{{"PeerTwo", "lme4"}, {"PeerTwoBobyqa", "lme4 by bobyqa"}}},
-		{"and departments", "y ~ 1 + service + (1 | s) + (1 | d) + (1 | dept)", [][2]string{{"PeerThree", "lme4"}}},
+		{"students and lecturers", "y ~ 1 + service + (1 | s) + (1 | d)", [][2]string{{"PeerTwo", lme4}, {"PeerTwoBobyqa", lme4 + " by bobyqa"}}},
+		{"and departments", "y ~ 1 + service + (1 | s) + (1 | d) + (1 | dept)", [][2]string{{"PeerThree", lme4}}},
 	} {
 		took, m, err := fit{fr: fr, text: c.text, o: lmm.Options{REML: true}}.native(3, false)
 		if err != nil {
