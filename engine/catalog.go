@@ -19,6 +19,7 @@ import (
 	"github.com/seed-4012077a/flow/engine/internal/node/native"
 	"github.com/seed-4012077a/flow/engine/internal/node/wasm"
 	"github.com/seed-4012077a/flow/engine/internal/operator"
+	"github.com/seed-4012077a/flow/engine/internal/pipeline"
 	"github.com/seed-4012077a/flow/engine/internal/plan"
 )
 
@@ -285,7 +286,7 @@ func (c *catalog) locate(name, baseDir string) (place string, open func() ([]byt
 		info, err := os.Stat(path)
 		switch {
 		case err != nil:
-			return "", nil, fmt.Errorf("%w: there is no plugin or native node at %s", plan.ErrUnknownOperator, path)
+			return "", nil, fmt.Errorf("there is no plugin or native node at %s%s", path, nearFile(path))
 		case info.IsDir():
 			return path, nil, nil
 		}
@@ -308,6 +309,21 @@ func (c *catalog) locate(name, baseDir string) (place string, open func() ([]byt
 		}
 	}
 	return "", nil, fmt.Errorf("%w: no plugin or native node named %q was found", plan.ErrUnknownOperator, name)
+}
+
+// nearFile is a did-you-mean of a plugin's file that is not there.
+func nearFile(path string) string {
+	found, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*.wasm"))
+	if err != nil {
+		return "" // the folder's name is a bad pattern: no suggestion
+	}
+	for i := range found {
+		found[i] = filepath.Base(found[i])
+	}
+	if near := pipeline.Nearest(filepath.Base(path), found); near != "" {
+		return fmt.Sprintf("; did you mean %s?", near)
+	}
+	return "; build it first, or correct the path"
 }
 
 // foundNative is a native node's program in its folder.

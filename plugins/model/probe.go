@@ -31,6 +31,8 @@ func (s *spec) probe(in sdk.Schema, parameter, text string) error {
 		}
 		message = err.Error()
 	}
+	// The made-up levels are none of the user's.
+	message = strings.Replace(message, ": it is a factor with the levels "+strings.Join(levels[:min(8, len(levels))], ", "), ": it is a column of texts", 1)
 	return sdk.ParamError(parameter, "%s", message)
 }
 

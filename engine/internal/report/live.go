@@ -72,12 +72,14 @@ func (l *Live) Emit(e event.Event) {
 	l.track.take(e)
 	switch e.Kind {
 	case event.TaskState:
-		if line := settledLine(l.paint, l.track.tasks[e.Task].Label, e); line != "" {
+		if line := settledLine(l.paint, &l.track, e); line != "" {
 			l.above = append(l.above, line)
 		}
 	case event.Log:
 		if l.Logs {
 			l.above = append(l.above, l.paint.paint(dim, "  "+l.track.tasks[e.Task].Label+"| "+e.Text))
+		} else if line := warningLine(l.paint, &l.track, e); line != "" {
+			l.above = append(l.above, line)
 		}
 	case event.RunEnded:
 		l.above = append(l.above, endLine(l.paint, &l.track, e))

@@ -44,7 +44,7 @@ func (p *Plain) line(e event.Event) string {
 	case event.RunStarted:
 		return fmt.Sprintf("run %s: %d tasks in %d nodes", e.Run, len(e.Tasks), len(p.track.nodes))
 	case event.TaskState:
-		return settledLine(p.paint, p.track.tasks[e.Task].Label, e)
+		return settledLine(p.paint, &p.track, e)
 	case event.Progress:
 		if prev, ok := p.last[e.Task]; ok && e.At.Sub(prev) < every {
 			return ""
@@ -58,6 +58,7 @@ func (p *Plain) line(e event.Event) string {
 		if p.Logs {
 			return p.paint.paint(dim, "  "+p.track.tasks[e.Task].Label+"| "+e.Text)
 		}
+		return warningLine(p.paint, &p.track, e)
 	case event.RunEnded:
 		return endLine(p.paint, &p.track, e)
 	}
@@ -67,13 +68,36 @@ func (p *Plain) line(e event.Event) string {
 // firstTime is why most tasks of a first run run: not worth saying each time.
 const firstTime = "never ran"
 
+// Nodes begin a line that their user should see with this word.
+const (
+	warningMark = "warning: "
+	maxWarnings = 3 // shown of one task; its log has all
+)
+
+// warningLine shows a task's first warnings and counts the others; nothing for
+// other lines.
+func warningLine(p painter, t *tracker, e event.Event) string {
+	text, is := strings.CutPrefix(e.Text, warningMark)
+	if !is {
+		return ""
+	}
+	if t.warned[e.Task]++; t.warned[e.Task] > maxWarnings {
+		return ""
+	}
+	return fmt.Sprintf("%s %s  %s", p.paint(yellow, "warning"), t.tasks[e.Task].Label, text)
+}
+
 // settledLine tells how a task ended; nothing for states that are not news.
-func settledLine(p painter, label string, e event.Event) string {
+func settledLine(p painter, t *tracker, e event.Event) string {
+	label := t.tasks[e.Task].Label
 	switch e.State {
 	case "done":
 		s := fmt.Sprintf("%s %s  %s in %s", p.paint(green, "done   "), label, amount(e.Rows, 0, "rows"), elapsed(e.Elapsed))
 		if e.Why != "" && e.Why != firstTime {
 			s += p.paint(dim, "  ("+e.Why+")")
+		}
+		if more := t.warned[e.Task] - maxWarnings; more > 0 {
+			s += p.paint(yellow, fmt.Sprintf("  (%s in its log)", amount(int64(more), 0, "more warnings")))
 		}
 		return s
 	case "failed":

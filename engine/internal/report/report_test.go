@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -49,6 +50,29 @@ stopped run r1: 1 ran, 1 cached, 1 failed, 1 skipped in 21.5 s
 `
 	if out.String() != want {
 		t.Errorf("got:\n%s\nwant:\n%s", out.String(), want)
+	}
+}
+
+// TestWarnings: what a node warns of is shown without being asked for, the
+// first of many; its other lines are not.
+func TestWarnings(t *testing.T) {
+	var out bytes.Buffer
+	p := NewPlain(&out, false)
+	for _, e := range story() {
+		p.Emit(e)
+		if e.Kind == event.Log {
+			for i := range 5 {
+				p.Emit(event.Event{Kind: event.Log, At: e.At, Task: 1, Text: fmt.Sprintf("warning: odd %d", i)})
+			}
+		}
+	}
+	want := `warning b[x=1]  odd 0
+warning b[x=1]  odd 1
+warning b[x=1]  odd 2
+`
+	if got := out.String(); !strings.Contains(got, want) || strings.Contains(got, "odd 3") || strings.Contains(got, "hello") ||
+		!strings.Contains(got, "19.8 s  (param x: 1 → 2)  (2 more warnings in its log)") {
+		t.Errorf("got:\n%s", got)
 	}
 }
 

@@ -14,6 +14,7 @@ type tracker struct {
 	run     string
 	tasks   []event.Task
 	states  []string
+	warned  []int // warnings of each task so far
 	nodes   []*nodeStanding
 	byNode  map[string]*nodeStanding
 	now     time.Time
@@ -92,7 +93,7 @@ func (t *tracker) take(e event.Event) {
 }
 
 func (t *tracker) start(e event.Event) {
-	*t = tracker{started: e.At, now: e.At, run: e.Run, tasks: e.Tasks, states: make([]string, len(e.Tasks)), byNode: map[string]*nodeStanding{}}
+	*t = tracker{started: e.At, now: e.At, run: e.Run, tasks: e.Tasks, states: make([]string, len(e.Tasks)), warned: make([]int, len(e.Tasks)), byNode: map[string]*nodeStanding{}}
 	for _, task := range e.Tasks {
 		n := t.byNode[task.Node]
 		if n == nil {

@@ -212,6 +212,13 @@ func Choices(word string, valid []string) string {
 	}
 	sorted := slices.Clone(valid)
 	sort.Strings(sorted)
+	sorted = slices.Compact(sorted)
+	if best == "" { // half a name, as id of person_id
+		part := func(v string) bool { return strings.Contains(strings.ToLower(v), strings.ToLower(word)) }
+		if i := slices.IndexFunc(sorted, part); i >= 0 && len(word) >= 2 && !slices.ContainsFunc(sorted[i+1:], part) {
+			best = sorted[i]
+		}
+	}
 	const most = 40
 	tail := ""
 	if len(sorted) > most {

@@ -112,3 +112,16 @@ func TestBadColumns(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestChoices(t *testing.T) {
+	columns := []string{"week", "person_id", "age", "age"}
+	for word, want := range map[string]string{
+		"wek":     `did you mean "week"? (valid are age, person_id, week)`,
+		"person":  `did you mean "person_id"? (valid are age, person_id, week)`,
+		"country": `valid are age, person_id, week`,
+	} {
+		if got := frame.Choices(word, columns); got != want {
+			t.Errorf("Choices(%q) = %s; want %s", word, got, want)
+		}
+	}
+}
