@@ -94,7 +94,7 @@ r: ## R with the packages that the references come from, from Debian
 	if [ "$$as" = no ] || ! command -v apt-get >/dev/null; then \
 		echo "R, or some of its packages, are missing, and may not be installed from here. As root on Debian or Ubuntu:" >&2; \
 		echo "  apt-get install $(R_PACKAGES)" >&2; exit 1; fi; \
-	$$as apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$as apt-get install -y -qq --no-install-recommends $(R_PACKAGES) >/dev/null && \
+	$$as apt-get update -qq && $$as env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(R_PACKAGES) >/dev/null && \
 	$(RSCRIPT) --vanilla -e '$(R_MISSING)'
 
 test-r: r ## the references of the statistics, by R again and compared with those kept
