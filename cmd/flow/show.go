@@ -17,8 +17,9 @@ func (a *app) showCmd() *cobra.Command {
 		Short: "Show a node's output: schema, first rows, statistics",
 		Long: `Show a node's output of the latest run that has it: its schema, its first rows
 and statistics of its columns. NODE may name a port (split.train) or a cell of a
-matrix (train[layer=3]). With --format jsonl or csv the rows alone are written,
-all of them unless --rows says otherwise.`,
+matrix (train[layer=3]). Numbers are shown to six digits, and columns that a
+narrow terminal has no room for are named below. With --format jsonl or csv the
+rows alone are written, whole, and all of them unless --rows says otherwise.`,
 		Example: `  flow show candidates
   flow show candidates --format csv > candidates.csv
   flow show split.test --rows 3`,

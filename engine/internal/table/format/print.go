@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -73,19 +74,19 @@ func printTable(ctx context.Context, w io.Writer, r table.Reader, limit int) err
 		}
 		rec.Release()
 	}
-	widths := fit(grid, limit)
+	l := arrange(grid, right, limit)
 	var b strings.Builder
 	for n, row := range grid {
-		for k, cell := range row {
-			if k > 0 {
+		for place, k := range l.shown {
+			if place > 0 {
 				b.WriteString("  ")
 			}
-			cell = cut(cell, widths[k])
-			pad := strings.Repeat(" ", widths[k]-cells(cell))
+			cell := cut(row[k], l.widths[k])
+			pad := strings.Repeat(" ", l.widths[k]-cells(cell))
 			switch {
 			case right[k]:
 				b.WriteString(pad + cell)
-			case k == len(row)-1:
+			case place == len(l.shown)-1:
 				b.WriteString(cell)
 			default:
 				b.WriteString(cell + pad)
@@ -93,20 +94,25 @@ func printTable(ctx context.Context, w io.Writer, r table.Reader, limit int) err
 		}
 		b.WriteByte('\n')
 		if n == 0 {
-			for k, width := range widths {
-				if k > 0 {
+			for place, k := range l.shown {
+				if place > 0 {
 					b.WriteString("  ")
 				}
-				b.WriteString(strings.Repeat("─", width))
+				b.WriteString(strings.Repeat("─", l.widths[k]))
 			}
 			b.WriteByte('\n')
 		}
+	}
+	if len(l.shown) < len(fields) {
+		b.WriteByte('\n')
+		b.WriteString(l.hidden(grid[0], limit))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// cellText is a value as a table shows it: texts as they are, others as JSON.
+// cellText is a value as a table shows it: texts as they are, numbers to six
+// digits, others as JSON.
 func cellText(arr arrow.Array, i int) string {
 	if arr.IsNull(i) || arr.DataType().ID() == arrow.NULL {
 		return "·"
@@ -116,6 +122,10 @@ func cellText(arr arrow.Array, i int) string {
 		return oneLine(a.Value(i))
 	case *array.LargeString:
 		return oneLine(a.Value(i))
+	case *array.Float64:
+		return strconv.FormatFloat(a.Value(i), 'g', 6, 64)
+	case *array.Float32:
+		return strconv.FormatFloat(float64(a.Value(i)), 'g', 6, 32)
 	case *array.Dictionary:
 		return cellText(a.Dictionary(), a.GetValueIndex(i))
 	}
@@ -165,31 +175,4 @@ func cut(s string, limit int) string {
 		}
 	}
 	return s
-}
-
-// fit chooses the columns' widths: what they need, and where that is more
-// than the limit, the widest are narrowed first.
-func fit(grid [][]string, limit int) []int {
-	widths := make([]int, len(grid[0]))
-	total := 2 * max(len(widths)-1, 0)
-	for k := range widths {
-		for _, row := range grid {
-			widths[k] = max(widths[k], min(cells(row[k]), longestCell))
-		}
-		total += widths[k]
-	}
-	for limit > 0 && total > limit {
-		widest := 0
-		for k, w := range widths {
-			if w > widths[widest] {
-				widest = k
-			}
-		}
-		if len(widths) == 0 || widths[widest] <= 4 {
-			break
-		}
-		widths[widest]--
-		total--
-	}
-	return widths
 }
