@@ -164,6 +164,7 @@ type estimation struct {
 	outcome Outcome
 	rows    *rows
 	form    dose
+	chosen  *model // of that form, where REML does not fit it otherwise than ML
 	note    string // on the form
 }
 
@@ -177,9 +178,14 @@ func (e *estimation) run() error {
 		return err
 	}
 	p := e.plan
-	full, err := e.fit("full", r, p.formula(r, e.form, true, nil), "")
-	if err != nil {
-		return err
+	full := e.chosen
+	if full != nil { // no REML: the model that the form was chosen by
+		e.record("full", r, full, true)
+	} else {
+		var err error
+		if full, err = e.fit("full", r, p.formula(r, e.form, true, nil), ""); err != nil {
+			return err
+		}
 	}
 	coarse, coarseErr := e.fit("coarsened", r, p.formula(r, bySign, true, nil), "")
 	e.report(full, coarse, coarseErr)
@@ -251,6 +257,9 @@ func (e *estimation) chooseForm() error {
 		e.record(name, r, m, false)
 		if v := m.criterion(p.Lambda.Criterion); r.form == "" && v < best {
 			best, e.form = v, d
+		}
+		if d == e.form && m.lmm == nil {
+			e.chosen = m
 		}
 	}
 	if e.form == bySign {

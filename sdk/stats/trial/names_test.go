@@ -301,6 +301,32 @@ func TestSeparated(t *testing.T) {
 	}
 }
 
+// TestAliased: an effect that another column has too is not estimable, and the
+// others are.
+func TestAliased(t *testing.T) {
+	fr, _ := input(t)
+	arm, _ := fr.Column("arm")
+	if err := fr.AddFactor("copy", arm.Codes, []string{"x", "y"}); err != nil {
+		t.Fatal(err)
+	}
+	result, err := Analyse(parse(t, strings.Replace(plainPlan, `["age"]`, `["copy"]`, 1)), fr, "file", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	effect := map[string]float64{}
+	for _, r := range result.Rows {
+		if r.Spec == "adjusted" && r.Test == "arm: b - a" && (!math.IsNaN(r.Estimate.Estimate) || !strings.Contains(r.Note, "not estimable") || !strings.Contains(r.Note, "copyy")) {
+			t.Errorf("%s: %v %q", r.Outcome, r.Estimate, r.Note)
+		}
+		if r.Kind == "main_effect_RS" && r.Spec == "primary" {
+			effect[r.Outcome] = r.Estimate.Estimate
+		}
+		if r.Kind == "main_effect_RS" && r.Spec == "adjusted" && math.Abs(r.Estimate.Estimate-effect[r.Outcome]) > 1e-6 {
+			t.Errorf("%s: %v beside a copy of a factor, %v without", r.Outcome, r.Estimate.Estimate, effect[r.Outcome])
+		}
+	}
+}
+
 // TestMistakePaths: every mistake is at its key.
 func TestMistakePaths(t *testing.T) {
 	for change, want := range map[[2]string][2]string{

@@ -59,9 +59,13 @@ const fourLambdas = `{"measure": "shapes", "participant": "id", "lambda": {"colu
 	"tables": {"weekly": {"file": "weekly"}}, "outcomes": [{"name": "z", "table": "weekly", "form": "quadratic"}],
 	"weights": {"w": {"column": "w"}}, "robustness": [{"name": "weighted", "weights": "w"}]}`
 
+const threeFactors = `{"measure": "shapes", "participant": "id", "lambda": {"column": "lambda", "high": [1], "low": [-1]},
+	"factors": [{"column": "arm"}, {"column": "sex"}, {"column": "site"}], "tables": {"once": {"file": "once"}},
+	"outcomes": [{"name": "three", "column": "after", "table": "once", "baseline": "before", "form": "linear"}]}`
+
 // TestShapes compares trials of other shapes with lme4, lmerTest, pbkrtest and
 // emmeans (testdata/shapes.R): a factor of three levels, three lambdas, two
-// times, no factor, no lambda of 0, weights, a repeated binary outcome, and
+// times, three factors and none, no lambda of 0, weights, a repeated binary outcome, and
 // profile limits.
 func TestShapes(t *testing.T) {
 	fr, ref := shapesInput(t)
@@ -96,6 +100,7 @@ func TestShapes(t *testing.T) {
 		}
 	}
 	analyse(strings.Replace(fourLambdas, "DF", "kenward-roger", 1), "")
+	analyse(threeFactors, "")
 	// pbkrtest takes no weights: lmerTest's Satterthwaite tests do.
 	analyse(strings.Replace(fourLambdas, "DF", "satterthwaite", 1), "weighted")
 	for _, w := range ref.Rows {

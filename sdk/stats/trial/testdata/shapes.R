@@ -119,5 +119,14 @@ keep("left", title, "primary", pairOf(g(F, ~lambda, at = list(lambda = c(-1, 1))
 b <- coef(A)["lambda"]; rise <- function(t) glm(left ~ arm, binomial, P, offset = t * lambda, epsilon = 1e-14)$deviance - A$deviance - qchisq(0.95, 1)
 limit <- function(side) uniroot(rise, sort(c(b, b + side * 3)), tol = 1e-12)$root
 rows[[length(rows) + 1]] <- list(outcome = "left", test = "Polynomial: λ (linear)", spec = "primary", estimate = unname(b), se = unname(sqrt(diag(vcov(A)))["lambda"]), lower = limit(-1), upper = limit(1))
+
+# Three factors.
+P$sex <- rep(c("f", "m"), each = 4, length.out = n); P$site <- rep(c("n", "s", "w"), each = 7, length.out = n)
+F <- lm(after ~ lambda + arm + sex + site + before + lambda:arm + lambda:sex + lambda:site, transform(P, sex = factor(sex), site = factor(site)))
+g <- function(m, spec, ...) emmeans(m, spec, data = transform(P, sex = factor(sex), site = factor(site)), ...)
+keep("three", title, "primary", pairOf(g(F, ~lambda, at = list(lambda = c(-1, 1))), "-1", "1"))
+keep("three", "site: w - n", "primary", pairOf(g(F, ~site), "n", "w"))
+m <- contrast(g(F, ~lambda | sex, at = list(lambda = c(-1, 1))), list(x = c(-1, 1)), by = "sex")
+keep("three", "RS × sex: Interaction", "primary", contrast(m, list(x = c(-1, 1)), by = NULL))
 drop <- function(d) d[, setdiff(names(d), c("RS", "GS"))]
 write_json(list(weekly = drop(D), once = drop(P), form = names(aic)[which.min(aic)], rows = rows, means = means), out, digits = NA, auto_unbox = TRUE, na = "null")
