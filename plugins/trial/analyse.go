@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -56,6 +58,11 @@ func openAnalyse(o sdk.Opening) (sdk.Task, error) {
 	}
 	if err != nil {
 		return nil, sdk.ParamError(trial.PathOf(err, "plan"), "%v", err)
+	}
+	for i, f := range plan.Factors {
+		if slices.ContainsFunc(contrastColumns, func(c column) bool { return c.name == levelColumn(f) }) {
+			return nil, sdk.ParamError(fmt.Sprintf("plan.factors.%d.column", i), "a factor's levels are in the column %q of the result, which has one already: join the factor under another name", levelColumn(f))
+		}
 	}
 	t := &analyse{opening: o, plan: plan, file: p.File}
 	// Of a wide input only the columns that the plan speaks of are collected.

@@ -104,10 +104,14 @@ func put(rows *sdk.Rows, namesAndValues ...any) {
 }
 
 func (t *analyse) write(out *sdk.Outputs, r *trial.Result) {
+	said := map[string]bool{}
 	for _, row := range r.Rows {
 		t.contrast(out.Port("contrasts"), row)
-		if row.Kind == "failed" {
-			t.opening.Log("warning: %s %s, %s: %s", row.Study, row.Outcome, row.Spec, row.Note)
+		// What could not be estimated, once for each reason.
+		key := row.Study + "\x00" + row.Outcome + "\x00" + row.Spec + "\x00" + row.Note
+		if math.IsNaN(row.Estimate.Estimate) && !said[key] {
+			said[key] = true
+			t.opening.Log("warning: %s %s, %s, %s: %s", row.Study, row.Outcome, row.Spec, row.Test, row.Note)
 		}
 	}
 	for _, f := range r.Fits {

@@ -446,7 +446,7 @@ func (e *estimation) supported(l linear) (note string, err error) {
 	for _, v := range l.values(e.plan.Lambda.Column) {
 		switch {
 		case v < low || v > high:
-			return "", fmt.Errorf("lambda %v is outside the data, which have %v: name others in the plan's lambda (high, low, specs)", v, have)
+			return "", fmt.Errorf("lambda %v is outside the data, which go from %v to %v: name others in the plan's lambda (high, low, specs)", v, low, high)
 		case !slices.Contains(have, v):
 			note = join(note, fmt.Sprintf("no row has lambda %v: it is read off the polynomial", v))
 		}

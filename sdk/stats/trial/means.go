@@ -35,6 +35,9 @@ func (e *estimation) means(full *model) error {
 	if len(curve) == 0 {
 		curve = slices.Clone(r.lambdas)
 		curve = append(curve, between(r.lambdas)...)
+		if len(r.lambdas) > mostLambdas {
+			curve = between(r.lambdas)
+		}
 		slices.Sort(curve)
 		curve = slices.Compact(curve)
 	}
@@ -52,14 +55,16 @@ func (e *estimation) means(full *model) error {
 			}
 		}
 	}
-	if r.repeated {
+	if r.repeated && len(r.lambdas) <= mostLambdas {
 		for _, v := range r.lambdas {
 			for _, t := range e.occasions() {
 				add(Mean{Kind: "trajectory", Lambda: v, Time: t}, at{p.Lambda.Column: v, p.Time.Column: t - r.centre})
 			}
 		}
 	}
-	e.observed()
+	if len(r.lambdas) <= mostLambdas {
+		e.observed()
+	}
 	return nil
 }
 
@@ -78,6 +83,10 @@ func between(sorted []float64) (out []float64) {
 	}
 	return out
 }
+
+// mostLambdas is how many lambdas are taken as arms. Of more, as of a dose that
+// everybody has another of, there is the curve alone.
+const mostLambdas = 50
 
 // mostTimes is how many times are taken as occasions of measurement. With more,
 // as when time is that of a clock, a trajectory has 21 points and arms are not

@@ -301,6 +301,38 @@ func TestSeparated(t *testing.T) {
 	}
 }
 
+// TestManyDoses: a dose that everybody has another of, and a construct with an
+// item that is constant.
+func TestManyDoses(t *testing.T) {
+	fr, _ := input(t)
+	n := fr.Rows()
+	dose, flat := make([]float64, n), make([]float64, n)
+	for i := range dose {
+		dose[i], flat[i] = float64(i%60), 4
+	}
+	for name, v := range map[string][]float64{"dose": dose, "flat": flat} {
+		if err := fr.AddNumeric(name, v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	result, err := Analyse(parse(t, `{"measure": "m", "participant": "id", "lambda": {"column": "dose", "high": [45], "low": [15], "specs": []}, "tables": {"once": {"file": "once"}, "single": {"file": "single"}},
+		"outcomes": [{"name": "after", "table": "once"}, {"name": "pair", "table": "single", "items": ["first", "flat"]}]}`), fr, "file", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(result.Means) > 2*21 {
+		t.Errorf("%d means of two outcomes", len(result.Means))
+	}
+	for _, r := range result.Rows {
+		if r.Outcome == "pair" && !strings.Contains(r.Note, `the item "flat" is 4 in every row`) {
+			t.Errorf("%s: %q", r.Test, r.Note)
+		}
+		if r.Kind == "main_effect_RS" && r.Spec == "primary" && (r.Test != "RS: Avg(45) - Avg(15)" || math.IsNaN(r.Estimate.Estimate)) {
+			t.Errorf("%s: %v %s", r.Test, r.Estimate, r.Note)
+		}
+	}
+}
+
 // TestAliased: an effect that another column has too is not estimable, and the
 // others are.
 func TestAliased(t *testing.T) {

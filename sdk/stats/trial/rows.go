@@ -273,6 +273,7 @@ func (r *rows) stack(p *Plan, w *wide) error {
 			return fmt.Errorf("of its items only %q has values", c.Levels[0])
 		}
 		r.absent("of the items", names, c.Levels)
+		r.constantItems(c, y)
 		if err := fr.Add(c); err != nil {
 			return err
 		}
@@ -318,6 +319,23 @@ func (r *rows) absent(of string, named, there []string) {
 	for _, l := range named {
 		if !slices.Contains(there, l) {
 			r.note = join(r.note, fmt.Sprintf("%s none is %q", of, l))
+		}
+	}
+}
+
+// constantItems notes items that everybody answers alike: they add rows and
+// nothing that varies.
+func (r *rows) constantItems(items *frame.Column, y []float64) {
+	low, high := make([]float64, len(items.Levels)), make([]float64, len(items.Levels))
+	for k := range low {
+		low[k], high[k] = math.Inf(1), math.Inf(-1)
+	}
+	for i, k := range items.Codes {
+		low[k], high[k] = min(low[k], y[i]), max(high[k], y[i])
+	}
+	for k, name := range items.Levels {
+		if low[k] == high[k] {
+			r.note = join(r.note, fmt.Sprintf("the item %q is %v in every row", name, low[k]))
 		}
 	}
 }
