@@ -90,7 +90,7 @@ content is left alone.`,
 	f.StringVar(&o.Title, "title", "", "the page's title (default: the pipeline's name)")
 	f.StringArrayVar(&o.Only, "only", nil, "only tables of this node, perhaps with a port or cell, as dose.curve (repeatable)")
 	f.StringSliceVar(&formats, "formats", nil, "html, svg, png, csv, tex, json (default: all)")
-	f.StringArrayVar(&o.Sets, "with", nil, "a further parameter of the page, such as score=trait; `flow plugin describe report` lists them (repeatable)")
+	f.StringArrayVar(&o.Sets, "with", nil, "a further `parameter` of the page, such as score=trait; flow plugin describe report lists them (repeatable)")
 	f.BoolVarP(&verbose, "verbose", "v", false, "show what is done, with the log")
 	_ = cmd.MarkFlagDirname("out")
 	return cmd

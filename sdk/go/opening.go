@@ -98,7 +98,8 @@ func (o Opening) Output(port string, s Schema) {
 	}
 }
 
-// Log writes a line to the node's log.
+// Log writes a line to the node's log. One that begins with "warning: " is shown
+// on the user's terminal too.
 func (o Opening) Log(format string, args ...any) {
 	if o.b.log != nil {
 		o.b.log(0, fmt.Sprintf(format, args...))
