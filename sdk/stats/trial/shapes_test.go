@@ -51,7 +51,7 @@ const shapesPlan = `{"measure": "shapes", "participant": "id", "lambda": {"colum
 	"tables": {"weekly": {"file": "weekly"}, "once": {"file": "once"}, "double": {"file": "double"}},
 	"outcomes": [{"name": "y", "table": "weekly"}, {"name": "both", "table": "double", "several": true, "time": {"column": "session"}, "form": "quadratic"},
 		{"name": "first", "table": "double", "column": "both", "several": true, "time": {"column": "session"}, "where": {"session": 0}, "form": "quadratic"}, {"name": "pool", "table": "weekly", "items": ["p2", "p1"], "form": "quadratic"},
-		{"name": "two", "table": "weekly", "form": "quadratic"}, {"name": "said", "table": "weekly", "kind": "binary", "form": "linear"},
+		{"name": "two", "table": "weekly", "form": "quadratic"}, {"name": "same", "table": "weekly", "form": "linear"}, {"name": "said", "table": "weekly", "kind": "binary", "form": "linear"},
 		{"name": "after", "table": "once", "baseline": "before", "form": "linear"}, {"name": "left", "table": "once", "kind": "binary", "form": "linear"}]}`
 
 // fourLambdas has neither 0 nor a factor.
@@ -65,7 +65,7 @@ const threeFactors = `{"measure": "shapes", "participant": "id", "lambda": {"col
 
 // TestShapes compares trials of other shapes with lme4, lmerTest, pbkrtest and
 // emmeans (testdata/shapes.R): a factor of three levels, three lambdas, two
-// times, three factors and none, no lambda of 0, weights, a repeated binary outcome, and
+// times, three factors and none, no lambda of 0, weights, a singular fit, a repeated binary outcome, and
 // profile limits.
 func TestShapes(t *testing.T) {
 	fr, ref := shapesInput(t)
@@ -133,6 +133,9 @@ func TestShapes(t *testing.T) {
 	}
 	if r := got[[3]string{"two", "Time: T3 - T0", "primary"}]; !strings.Contains(r.Note, "random intercept and no slope") || !strings.Contains(r.Model, "(1 | id)") {
 		t.Errorf("two times: %s; %s", r.Model, r.Note)
+	}
+	if r := got[[3]string{"same", "Time: T3 - T0", "primary"}]; !strings.Contains(r.Note, "singular fit") {
+		t.Errorf("slopes that do not differ: %q", r.Note)
 	}
 	if r := got[[3]string{"y", "RS: Avg(Pos) - Avg(Neg)", "narrow"}]; !strings.Contains(r.Note, "no row has lambda 0.5") {
 		t.Errorf("a lambda between the data's: %q", r.Note)

@@ -128,5 +128,14 @@ keep("three", title, "primary", pairOf(g(F, ~lambda, at = list(lambda = c(-1, 1)
 keep("three", "site: w - n", "primary", pairOf(g(F, ~site), "n", "w"))
 m <- contrast(g(F, ~lambda | sex, at = list(lambda = c(-1, 1))), list(x = c(-1, 1)), by = "sex")
 keep("three", "RS × sex: Interaction", "primary", contrast(m, list(x = c(-1, 1)), by = NULL))
+
+# Slopes that do not differ: a singular fit.
+for (seed in 1:50) { set.seed(seed); D$same <- round(40 + 3 * D$lambda + D$week + u[match(D$id, P$id)] + rnorm(nrow(D), 0, 4), 4)
+  F <- suppressMessages(fitl(same ~ lambda + arm + week + lambda:arm + lambda:week + arm:week + (1 + week | id), D)); if (isSingular(F)) break }
+stopifnot(isSingular(F))
+g <- function(m, spec, ...) emmeans(m, spec, data = D, ...)
+keep("same", title, "primary", pairOf(g(F, ~lambda, at = list(lambda = c(-1, 1))), "-1", "1"))
+keep("same", "arm: top - low", "primary", pairOf(g(F, ~arm), "low", "top"))
+keep("same", "Time: T3 - T0", "primary", pairOf(g(F, ~week, at = list(week = c(0, 3))), "0", "3"))
 drop <- function(d) d[, setdiff(names(d), c("RS", "GS"))]
 write_json(list(weekly = drop(D), once = drop(P), form = names(aic)[which.min(aic)], rows = rows, means = means), out, digits = NA, auto_unbox = TRUE, na = "null")
