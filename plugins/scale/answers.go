@@ -174,7 +174,7 @@ func (a *answers) log(g int, notes ...string) {
 		if label := a.groups[g].label; label != "" {
 			n = label + ": " + n
 		}
-		a.opening.Log("%s", n)
+		a.opening.Log("warning: %s", n)
 	}
 }
 

@@ -199,6 +199,14 @@ func (t *compareTask) Finish(out *sdk.Outputs) error {
 		if c.missing > 0 {
 			note = fmt.Sprintf("%d rows without an outcome are left out", c.missing)
 		}
+		for side, a := range []arm{c.treated, c.control} {
+			if c.sample(side, "").N > 0 {
+				continue
+			}
+			nobody := fmt.Sprintf("no row with an outcome is in the %s arm (%s)", []string{"treated", "control"}[side], a)
+			t.opening.Log("warning: %s: %s", c.name, nobody)
+			note = result.Notes(note, nobody)
+		}
 		for _, e := range events {
 			t.event(c, e, note)
 		}

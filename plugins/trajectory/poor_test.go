@@ -36,6 +36,16 @@ func TestSlopesThatCannotBe(t *testing.T) {
 	}
 }
 
+// An arm that no row is in, a misspelt level say, is named.
+func TestEmptyArm(t *testing.T) {
+	out := resulttest.Run(t, compareOperator(), `{"outcome": "same", "comparisons": [{"name": "x", "treated": {"word": "aa"}, "control": {"word": "b"}}]}`, 0, sdktest.Tables{"rows": few()})
+	for _, r := range out["comparisons"].Rows {
+		if !strings.Contains(fmt.Sprint(r["note"]), "no row with an outcome is in the treated arm (word = aa)") {
+			t.Errorf("%v", r)
+		}
+	}
+}
+
 // Participants who all change alike have one slope, and are told so.
 func TestSingularSlopes(t *testing.T) {
 	var rows []sdktest.Row

@@ -113,7 +113,7 @@ func (b *builder) bindError(n *nodeState, op *opState, cell []AxisValue, err err
 	at := n.decl.Place
 	var pe ParamError
 	if errors.As(err, &pe) && pe.Param() != "" {
-		at, _ = b.locate(n, op, strings.Split(pe.Param(), "."))
+		at, _ = b.locate(n, op, paramPath(pe.Param()))
 	}
 	message, detail := withDetail(err.Error())
 	if !strings.Contains(message, n.uses) {
@@ -123,6 +123,12 @@ func (b *builder) bindError(n *nodeState, op *opState, cell []AxisValue, err err
 		message = "[" + cellText(cell) + "] " + message
 	}
 	b.add(n, &pipeline.Error{Place: at, Message: message, Detail: detail})
+}
+
+// paramPath is the path of a parameter that an operator names: stages.0.lost
+// and stages[0].lost are one.
+func paramPath(name string) []string {
+	return strings.Split(strings.NewReplacer("[", ".", "]", "").Replace(name), ".")
 }
 
 // resources are the slots that a run of the node takes: the operator's own
