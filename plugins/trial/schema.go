@@ -11,9 +11,9 @@ const planSchema = `"type": "object", "additionalProperties": false, "required":
 		"column": {"type": "string", "minLength": 1, "description": "column of lambda"},
 		"label": {"type": "string", "default": "RS", "description": "in the names of tests, and of the factor of lambda's sign"},
 		"name": {"type": "string", "description": "in the names of time effects; the label if left out"},
-		"symbol": {"type": "string", "default": "λ"},
+		"symbol": {"type": "string", "default": "λ", "description": "in the names of the polynomial's terms"},
 		"high": {"type": "array", "items": {"type": "number"}, "minItems": 1, "default": [0.5, 1], "description": "lambdas of the primary contrast: the mean at these less that at low"},
-		"low": {"type": "array", "items": {"type": "number"}, "minItems": 1, "default": [-0.5, -1]},
+		"low": {"type": "array", "items": {"type": "number"}, "minItems": 1, "default": [-0.5, -1], "description": "see high; a value outside the data's range has no estimate"},
 		"specs": {"type": "array", "description": "further pairs of lambdas; narrow (0.5, -0.5) and full (1, -1) if left out", "items": {"type": "object", "additionalProperties": false, "required": ["name", "high", "low"], "properties": {
 			"name": {"type": "string", "minLength": 1}, "high": {"type": "number"}, "low": {"type": "number"}}}},
 		"forms": {"type": "array", "items": {"enum": ["linear", "quadratic", "cubic"]}, "minItems": 1, "default": ["linear", "quadratic", "cubic"], "description": "polynomials to choose from"},
@@ -43,10 +43,10 @@ const planSchema = `"type": "object", "additionalProperties": false, "required":
 	"outcomes": {"type": "array", "default": [], "items": {"type": "object", "additionalProperties": false, "required": ["name"], "properties": {
 		"name": {"type": "string", "minLength": 1},
 		"family": {"type": "string", "description": "local family of corrections; the measure if left out"},
-		"table": {"type": "string"},
-		"column": {"type": "string", "description": "left out: the name"},
+		"table": {"type": "string", "description": "where it is; left out where there are no tables"},
+		"column": {"type": "string", "description": "numbers; the name if left out"},
 		"items": {"type": "array", "items": {"type": "string"}, "minItems": 2, "description": "columns of a pooled construct: stacked, with the item as a fixed effect"},
-		"kind": {"enum": ["gaussian", "binary"], "default": "gaussian"},
+		"kind": {"enum": ["gaussian", "binary"], "default": "gaussian", "description": "binary: 0 and 1, by logistic models"},
 		"baseline": {"type": "string", "description": "column with the value before treatment"},
 		"form": {"enum": ["linear", "quadratic", "cubic"], "description": "fixes the polynomial of lambda"},
 		"once": {"type": "boolean", "default": false, "description": "no time in the model"},
@@ -68,7 +68,7 @@ const planSchema = `"type": "object", "additionalProperties": false, "required":
 		"weights": {"type": "string", "description": "name of weights"}, "where": {` + whereSchema + `},
 		"studies": {"type": "array", "items": {"type": "string"}}, "outcomes": {"type": "array", "items": {"type": "string"}}}}},
 	"associations": {"type": "array", "default": [], "description": "chi-squared tests of a categorical outcome", "items": {"type": "object", "additionalProperties": false, "required": ["outcome"], "properties": {
-		"outcome": {"type": "string", "minLength": 1, "description": "column"}, "table": {"type": "string"}, "where": {` + whereSchema + `},
+		"outcome": {"type": "string", "minLength": 1, "description": "column"}, "table": {"type": "string", "description": "where it is; left out where there are no tables"}, "where": {` + whereSchema + `},
 		"studies": {"type": "array", "items": {"type": "string"}},
 		"treatments": {"type": ["array", "object"], "items": {"type": "string"}, "additionalProperties": {"type": "string"}, "description": "columns (or names = \"column\"), sign and lambda; left out: the factors, sign and lambda"},
 		"across": {"type": "string", "description": "column that tells the studies apart, to compare them"}}}}}`
@@ -82,5 +82,5 @@ const joinSchema = `"type": "array", "items": {"type": "object", "additionalProp
 
 const timeSchema = `"type": "object", "additionalProperties": false, "required": ["column"], "properties": {
 	"column": {"type": "string", "minLength": 1, "description": "numbers, or texts that end in one (w3 is 3)"},
-	"name": {"type": "string", "description": "in the names of tests; Time if left out"},
-	"mark": {"type": "string", "description": "before a time's number in the names of tests; T if left out"}}`
+	"name": {"type": "string", "description": "in the names of tests; left out: Time, or the plan's"},
+	"mark": {"type": "string", "description": "before a time's number in the names of tests; left out: T, or the plan's"}}`
