@@ -118,8 +118,11 @@ func words(data []byte) map[string]bool {
 }
 
 func (t *analyse) Process(_ string, in *sdk.Batch, _ *sdk.Outputs) error {
-	if err := exactIDs(t.plan.Participant, in.Col(t.plan.Participant)); err != nil {
-		return err
+	// A table may make the column itself.
+	if _, ok := t.opening.Input("data").Field(t.plan.Participant); ok {
+		if err := exactIDs(t.plan.Participant, in.Col(t.plan.Participant)); err != nil {
+			return err
+		}
 	}
 	t.data.Add(in)
 	return nil

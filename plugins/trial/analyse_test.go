@@ -119,3 +119,24 @@ func TestMistakesAtOpening(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestMadeParticipant: the participants' column may be one that a table makes,
+// and a plan may have associations alone.
+func TestMadeParticipant(t *testing.T) {
+	made := strings.Replace(weeklyPlan, `"participant": "id"`, `"participant": "who", "tables": {"t": {"recode": {"who": {"from": "id", "values": {}}}}}`, 1)
+	made = strings.Replace(strings.Replace(made, `{"name": "liking"`, `{"name": "liking", "table": "t"`, 1), `{"outcome": "mode"`, `{"outcome": "mode", "table": "t"`, 1)
+	for _, plan := range []string{made, strings.Replace(strings.Replace(made, `"outcomes": [{"name": "liking", "table": "t"}], `, ``, 1), `"who", `, `"nobody", `, 1)} {
+		out, err := sdktest.Run(t, analyseOperator(), plan, 0, sdktest.Tables{"data": weekly(t)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(out["associations"].Rows); n != 4 {
+			t.Errorf("%d cells", n)
+		}
+		for _, r := range out["contrasts"].Rows {
+			if r["estimate"] == nil {
+				t.Errorf("%v", r)
+			}
+		}
+	}
+}
