@@ -150,7 +150,7 @@ func (e *expr) truth(otherwise bool) (bool, bool) {
 	if e == nil {
 		return otherwise, true
 	}
-	if e.op == opName && (e.text == "TRUE" || e.text == "FALSE") {
+	if e.op == opConstant && e.text != "pi" {
 		return e.text == "TRUE", true
 	}
 	return false, false

@@ -23,6 +23,7 @@ type token struct {
 	text string  // the name without backquotes, the string's value, the operator
 	num  float64 // of tokNumber
 	pos  int
+	back bool // a name in backquotes: a column, whatever R calls so
 }
 
 // operators, longest first.
@@ -98,7 +99,7 @@ func quoted(text string, pos int, quote byte, kind tokenKind) (token, int, error
 			if !utf8.ValidString(b.String()) {
 				return token{}, 0, &Error{text, pos, "this is not text in UTF-8"}
 			}
-			return token{kind: kind, text: b.String(), pos: pos}, i + 1 - pos, nil
+			return token{kind: kind, text: b.String(), pos: pos, back: kind == tokName}, i + 1 - pos, nil
 		case c == '\\' && i+1 < len(text):
 			i++
 			b.WriteByte(text[i])

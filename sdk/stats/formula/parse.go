@@ -18,7 +18,8 @@ const (
 type op uint8
 
 const (
-	opName op = iota
+	opName     op = iota
+	opConstant    // TRUE, FALSE, pi
 	opNumber
 	opString
 	opCall
@@ -185,6 +186,9 @@ func (p *parser) operand(depth int) (*expr, error) {
 		if n := p.peek(); n.kind == tokOp && n.text == "(" && p.text[t.pos] != '`' {
 			p.at++
 			return p.call(t, depth)
+		}
+		if !t.back && constant(t.text) {
+			return &expr{op: opConstant, text: t.text, pos: t.pos}, nil
 		}
 		return &expr{op: opName, text: t.text, pos: t.pos}, nil
 	case tokOp:

@@ -29,6 +29,8 @@ func (e *expr) print(b *strings.Builder) {
 	switch e.op {
 	case opName:
 		b.WriteString(quoteName(e.text))
+	case opConstant:
+		b.WriteString(e.text)
 	case opNumber:
 		b.WriteString(frame.Format(e.num))
 	case opString:
@@ -77,7 +79,7 @@ func quoteName(s string) string {
 	if len(s) > 1 && s[0] == '.' && s[1] >= '0' && s[1] <= '9' {
 		plain = false
 	}
-	if plain || s == "." {
+	if plain && !constant(s) || s == "." {
 		return s
 	}
 	return "`" + strings.NewReplacer(`\`, `\\`, "`", "\\`").Replace(s) + "`"

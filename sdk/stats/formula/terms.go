@@ -355,7 +355,7 @@ func (e *expr) columns() []*expr {
 	var out []*expr
 	seen := map[string]bool{}
 	_ = walk(e, func(n *expr) error {
-		if n.op == opName && !seen[n.text] && !constant(n.text) {
+		if n.op == opName && !seen[n.text] {
 			seen[n.text] = true
 			out = append(out, n)
 		}
@@ -364,7 +364,7 @@ func (e *expr) columns() []*expr {
 	return out
 }
 
-// constant says whether a name is one of R's constants.
+// constant says whether a name, without backquotes, is one of R's constants.
 func constant(name string) bool {
 	return name == "TRUE" || name == "FALSE" || name == "pi"
 }

@@ -84,6 +84,8 @@ func (ev *evaluator) eval(e *expr) (*value, error) {
 		return ev.eval(e.args[0])
 	case opName:
 		return ev.name(e)
+	case opConstant:
+		return ev.constant(map[string]float64{"TRUE": 1, "FALSE": 0, "pi": math.Pi}[e.text]), nil
 	case opUnary:
 		if e.text == "!" {
 			in, err := ev.numeric(e.args[0])
@@ -104,14 +106,6 @@ func (ev *evaluator) eval(e *expr) (*value, error) {
 }
 
 func (ev *evaluator) name(e *expr) (*value, error) {
-	switch e.text {
-	case "TRUE":
-		return ev.constant(1), nil
-	case "FALSE":
-		return ev.constant(0), nil
-	case "pi":
-		return ev.constant(math.Pi), nil
-	}
 	c, ok := ev.fr.Column(e.text)
 	if !ok {
 		return nil, &Error{ev.text, e.pos, ev.fr.Unknown(e.text).Error()}
