@@ -137,10 +137,8 @@ func (c *columnCheck) table(name string, t Table) []string {
 		c.need(path(at, "recode", made, "from"), place+": recode", have, t.Recode[made].From)
 		have = append(have, made)
 	}
-	for _, made := range sortedKeys(t.Derive) {
-		have = append(have, made) // an expression's columns: known when it is read
-	}
-	return have
+	// The columns of derived ones are known when their expressions are read.
+	return append(have, sortedKeys(t.Derive)...)
 }
 
 func (c *columnCheck) outcome(at string, o Outcome) {
