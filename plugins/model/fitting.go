@@ -114,6 +114,9 @@ func (t *fitting) Finish(out *sdk.Outputs) error {
 		putFit(t.rows.lead(out, "fit", g), &t.p.spec, t.p.Formula, m, err)
 		if err != nil {
 			t.rows.warn(t.opening, "no fit", g, err)
+			none := t.rows.lead(out, "coefficients", g)
+			result.Put(none, "note", err.Error())
+			blank(none, coefficientsOutput(), "note")
 			continue
 		}
 		models[g] = m

@@ -114,10 +114,17 @@ func TestDataThatCannotFit(t *testing.T) {
 				t.Errorf("good: %v", row)
 			}
 		}
+		said := 0
 		for _, row := range out["coefficients"].Rows {
-			if row["g"] == c.group {
+			if row["g"] != c.group {
+				continue
+			}
+			if said++; row["term"] != nil || row["estimate"] != nil || !strings.Contains(fmt.Sprint(row["note"]), c.note) {
 				t.Errorf("%s has coefficients: %v", c.group, row)
 			}
+		}
+		if said != 1 {
+			t.Errorf("%s: %d rows say why there are no coefficients", c.group, said)
 		}
 		if n := len(out["fitted"].Rows); n != len(in.Rows) {
 			t.Errorf("%d fitted rows", n)

@@ -63,7 +63,7 @@ func blank(rows *sdk.Rows, o output, but ...string) {
 
 func coefficientsOutput() output {
 	columns := append([]result.Column{result.Text("term", "coefficient, as R names it")}, result.Estimate()...)
-	return output{"coefficients", "one row a coefficient of the fixed effects", append(columns,
+	return output{"coefficients", "one row a coefficient of the fixed effects; of a model that could not be fitted, the reason in note alone", append(columns,
 		result.Number("ratio", "exp(estimate): odds ratio, rate ratio or ratio of means, where the link is logit or log"), result.Number("ratio_lower", ""), result.Number("ratio_upper", ""), result.Note())}
 }
 

@@ -36,6 +36,16 @@ func TestSlopesThatCannotBe(t *testing.T) {
 	}
 }
 
+// One time alone has no slope.
+func TestOneTime(t *testing.T) {
+	out := resulttest.Run(t, slopesOperator(), `{"outcomes": ["mood"], "time": "same", "participant": "id"}`, 0, sdktest.Tables{"data": few()})
+	for _, r := range out["slopes"].Rows {
+		if !strings.Contains(fmt.Sprint(r["note"]), `column "same" is 1 in all 4 rows`) {
+			t.Errorf("%v", r)
+		}
+	}
+}
+
 // An arm that no row is in, a misspelt level say, is named.
 func TestEmptyArm(t *testing.T) {
 	out := resulttest.Run(t, compareOperator(), `{"outcome": "same", "comparisons": [{"name": "x", "treated": {"word": "aa"}, "control": {"word": "b"}}]}`, 0, sdktest.Tables{"rows": few()})

@@ -95,6 +95,9 @@ func stack(fr *frame.Frame, o Options) (*stacked, error) {
 	if len(s.value) == 0 {
 		return nil, fmt.Errorf("no row has an answer in %v with a time and a participant", o.Outcomes)
 	}
+	if slices.Min(s.time) == slices.Max(s.time) {
+		return nil, fmt.Errorf("time: column %q is %g in all %d rows with an answer: there is no slope over time", o.Time, s.time[0], len(s.time))
+	}
 	return s, nil
 }
 
