@@ -137,11 +137,11 @@ func (t *equivalent) Process(port string, in *sdk.Batch, _ *sdk.Outputs) error {
 	}
 	lambda, score, prompt := in.Col(t.Lambda), in.Col(t.AnchorScore), in.Col(t.AnchorPrompt)
 	for i := range in.Len() {
-		l, okLambda, err := number(lambda, i, t.Lambda, t.anchorN+i)
+		l, okLambda, err := result.Score(lambda, i, t.Lambda, t.anchorN+i)
 		if err != nil {
 			return err
 		}
-		v, okScore, err := number(score, i, t.AnchorScore, t.anchorN+i)
+		v, okScore, err := result.Score(score, i, t.AnchorScore, t.anchorN+i)
 		if err != nil {
 			return err
 		}

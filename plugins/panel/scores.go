@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"strings"
 
 	"github.com/seed-4012077a/flow/plugins/internal/group"
@@ -99,7 +98,7 @@ func (s *scores) add(in *sdk.Batch) error {
 		if err != nil {
 			return err
 		}
-		v, okScore, err := number(score, i, s.Score, row)
+		v, okScore, err := result.Score(score, i, s.Score, row)
 		if err != nil {
 			return err
 		}
@@ -127,24 +126,6 @@ func (s *scores) add(in *sdk.Batch) error {
 	}
 	s.rows += in.Len()
 	return nil
-}
-
-// number reads a score; ok is false for a null.
-func number(c *sdk.Column, i int, name string, row int) (v float64, ok bool, err error) {
-	switch {
-	case c.IsNull(i):
-		return 0, false, nil
-	case c.Type().Equal(sdk.Bool):
-		if c.Bool(i) {
-			return 1, true, nil
-		}
-		return 0, true, nil
-	}
-	v = c.Float(i)
-	if math.IsNaN(v) || math.IsInf(v, 0) {
-		return 0, false, sdk.ColumnError(name, "row %d holds %g, which is no score; make it null", row, v)
-	}
-	return v, true, nil
 }
 
 // check is the error of a table without a usable row.

@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"github.com/seed-4012077a/flow/plugins/internal/gather"
+	"github.com/seed-4012077a/flow/plugins/internal/result"
 	"github.com/seed-4012077a/flow/sdk/go"
 	"github.com/seed-4012077a/flow/sdk/stats/trial"
 )
@@ -21,12 +22,12 @@ The primary contrast is the mean of the marginal means at the high lambdas less 
 The data are one table, or several files read as one (read with match and file_column), from which the plan's tables take their rows.`,
 		Inputs: []sdk.Port{{Name: "data", Doc: "the trial's data"}},
 		Outputs: []sdk.Port{
-			{Name: "contrasts", Doc: "one row a test and spec", Columns: columns(contrastColumns)},
-			{Name: "models", Doc: "one row a fitted model; for the forms, which was chosen", Columns: columns(modelColumns)},
-			{Name: "coefficients", Doc: "one row a coefficient of a model that is reported", Columns: columns(coefficientColumns)},
-			{Name: "components", Doc: "one row a variance or covariance of a mixed model", Columns: columns(componentColumns)},
-			{Name: "means", Doc: "marginal means along lambda and time, and the means of arms: what curves are drawn from", Columns: columns(meanColumns)},
-			{Name: "associations", Doc: "one row a cell of a chi-squared test's table", Columns: columns(associationColumns)},
+			result.Port("contrasts", "one row a test and spec", contrastColumns),
+			result.Port("models", "one row a fitted model; for the forms, which was chosen", modelColumns),
+			result.Port("coefficients", "one row a coefficient of a model that is reported", coefficientColumns),
+			result.Port("components", "one row a variance or covariance of a mixed model", componentColumns),
+			result.Port("means", "marginal means along lambda and time, and the means of arms: what curves are drawn from", meanColumns),
+			result.Port("associations", "one row a cell of a chi-squared test's table", associationColumns),
 		},
 		Params: `{"type": "object", "additionalProperties": false, "required": ["plan"], "properties": {
 			"plan": {"x-flow": "table", "description": "the analysis plan: a table, or the name of a TOML file", ` + planSchema + `},
@@ -60,7 +61,7 @@ func openAnalyse(o sdk.Opening) (sdk.Task, error) {
 		return nil, sdk.ParamError(trial.PathOf(err, "plan"), "%v", err)
 	}
 	for i, f := range plan.Factors {
-		if slices.ContainsFunc(contrastColumns, func(c column) bool { return c.name == levelColumn(f) }) {
+		if slices.ContainsFunc(contrastColumns, func(c result.Column) bool { return c.Name == levelColumn(f) }) {
 			return nil, sdk.ParamError(fmt.Sprintf("plan.factors.%d.column", i), "a factor's levels are in the column %q of the result, which has one already: join the factor under another name", levelColumn(f))
 		}
 	}

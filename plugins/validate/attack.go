@@ -139,32 +139,14 @@ func (t *attack) Process(_ string, in *sdk.Batch, _ *sdk.Outputs) error {
 
 func (t *attack) shift(in *sdk.Batch, i int) (float64, bool, error) {
 	if t.After == "" {
-		return number(in.Col(t.Shift), i, t.Shift, t.rows+i)
+		return result.Score(in.Col(t.Shift), i, t.Shift, t.rows+i)
 	}
-	before, ok1, err := number(in.Col(t.Before), i, t.Before, t.rows+i)
+	before, ok1, err := result.Score(in.Col(t.Before), i, t.Before, t.rows+i)
 	if err != nil {
 		return 0, false, err
 	}
-	after, ok2, err := number(in.Col(t.After), i, t.After, t.rows+i)
+	after, ok2, err := result.Score(in.Col(t.After), i, t.After, t.rows+i)
 	return after - before, ok1 && ok2, err
-}
-
-// number reads a score; ok is false for a null.
-func number(c *sdk.Column, i int, name string, row int) (v float64, ok bool, err error) {
-	switch {
-	case c.IsNull(i):
-		return 0, false, nil
-	case c.Type().Equal(sdk.Bool):
-		if c.Bool(i) {
-			return 1, true, nil
-		}
-		return 0, true, nil
-	}
-	v = c.Float(i)
-	if math.IsNaN(v) || math.IsInf(v, 0) {
-		return 0, false, sdk.ColumnError(name, "row %d holds %g; make it null", row, v)
-	}
-	return v, true, nil
 }
 
 func (t *attack) Finish(out *sdk.Outputs) error {

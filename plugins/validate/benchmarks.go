@@ -160,17 +160,17 @@ func (t *benchmarks) Process(_ string, in *sdk.Batch, _ *sdk.Outputs) error {
 
 func (t *benchmarks) row(b *benchmark, in *sdk.Batch, i int) error {
 	at := t.rows + i
-	lambda, okLambda, err := number(in.Col(t.Lambda), i, t.Lambda, at)
+	lambda, okLambda, err := result.Score(in.Col(t.Lambda), i, t.Lambda, at)
 	if err != nil {
 		return err
 	}
-	n, okN, err := number(in.Col(t.N), i, t.N, at)
+	n, okN, err := result.Score(in.Col(t.N), i, t.N, at)
 	if err != nil {
 		return err
 	}
 	c := counted{lambda: lambda, covariate: math.NaN()}
 	if t.CovariateColumn != "" {
-		v, ok, err := number(in.Col(t.CovariateColumn), i, t.CovariateColumn, at)
+		v, ok, err := result.Score(in.Col(t.CovariateColumn), i, t.CovariateColumn, at)
 		if err != nil {
 			return err
 		}
@@ -202,7 +202,7 @@ func (t *benchmarks) row(b *benchmark, in *sdk.Batch, i int) error {
 func (t *benchmarks) count(b *benchmark, in *sdk.Batch, i int, n float64) (int, bool, error) {
 	at := t.rows + i
 	if len(t.Rates) == 0 {
-		v, ok, err := number(in.Col(t.Correct), i, t.Correct, at)
+		v, ok, err := result.Score(in.Col(t.Correct), i, t.Correct, at)
 		if err != nil || !ok {
 			return 0, false, err
 		}
@@ -212,7 +212,7 @@ func (t *benchmarks) count(b *benchmark, in *sdk.Batch, i int, n float64) (int, 
 		return int(v), true, nil
 	}
 	for _, r := range t.Rates {
-		v, ok, err := number(in.Col(r.Column), i, r.Column, at)
+		v, ok, err := result.Score(in.Col(r.Column), i, r.Column, at)
 		if err != nil {
 			return 0, false, err
 		}

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"math"
-	"strconv"
 
 	"github.com/seed-4012077a/flow/plugins/internal/result"
 	"github.com/seed-4012077a/flow/sdk/go"
@@ -14,26 +12,6 @@ import (
 	"github.com/seed-4012077a/flow/sdk/stats/glm"
 	"github.com/seed-4012077a/flow/sdk/stats/ols"
 )
-
-// compareLevels puts numbers first, by value, and then texts.
-func compareLevels(a, b string) int {
-	x, isX := finite(a)
-	y, isY := finite(b)
-	switch {
-	case isX && isY && x != y:
-		return cmp.Compare(x, y)
-	case isX && !isY:
-		return -1
-	case isY && !isX:
-		return 1
-	}
-	return cmp.Compare(a, b)
-}
-
-func finite(s string) (float64, bool) {
-	v, err := strconv.ParseFloat(s, 64)
-	return v, err == nil && !math.IsNaN(v) && !math.IsInf(v, 0)
-}
 
 // quantile is the two-sided normal quantile of a level.
 func quantile(level float64) float64 { return estimate.Quantile(1-(1-level)/2, math.Inf(1)) }

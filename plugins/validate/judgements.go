@@ -183,7 +183,7 @@ func (t *judgements) preferred(c *sdk.Column, i int) (float64, error) {
 		}
 		return 0, sdk.ColumnError(t.Outcome, "row %d holds %q, which is none of a_words %v, b_words %v and tie_words %v", t.rows+i, word, t.AWords, t.BWords, t.TieWords)
 	}
-	v, _, err := number(c, i, t.Outcome, t.rows+i)
+	v, _, err := result.Score(c, i, t.Outcome, t.rows+i)
 	if err == nil && v != 0 && v != 1 && v != 0.5 {
 		err = sdk.ColumnError(t.Outcome, "row %d holds %g; a judgement is 0 (a), 1 (b) or 0.5 (tie)", t.rows+i, v)
 	}
@@ -193,12 +193,12 @@ func (t *judgements) preferred(c *sdk.Column, i int) (float64, error) {
 // sort puts the levels in order, numbers by value before texts.
 func (t *judgements) sort() (values []float64, numeric bool) {
 	order := slices.Clone(t.levels)
-	slices.SortFunc(order, compareLevels)
+	slices.SortFunc(order, group.Compare)
 	to := make([]int, len(order))
 	numeric = true
 	for k, l := range order {
 		to[t.index[l]] = k
-		v, ok := finite(l)
+		v, ok := group.Number(l)
 		numeric = numeric && ok
 		if !ok {
 			v = math.NaN()

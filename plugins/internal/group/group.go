@@ -6,6 +6,8 @@
 package group
 
 import (
+	"cmp"
+	"math"
 	"strconv"
 	"strings"
 
@@ -110,4 +112,25 @@ func Text(col *sdk.Column, i int) (s string, ok bool) {
 		return strconv.FormatInt(col.Int(i), 10), true
 	}
 	return strconv.FormatFloat(col.Float(i), 'g', -1, 64), true
+}
+
+// Compare orders levels: numbers first, by value, and then texts.
+func Compare(a, b string) int {
+	x, isX := Number(a)
+	y, isY := Number(b)
+	switch {
+	case isX && isY && x != y:
+		return cmp.Compare(x, y)
+	case isX && !isY:
+		return -1
+	case isY && !isX:
+		return 1
+	}
+	return cmp.Compare(a, b)
+}
+
+// Number is a level as a finite number, and whether it is one.
+func Number(s string) (float64, bool) {
+	v, err := strconv.ParseFloat(s, 64)
+	return v, err == nil && !math.IsNaN(v) && !math.IsInf(v, 0)
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 
 	"github.com/seed-4012077a/flow/plugins/internal/nullable"
+	"github.com/seed-4012077a/flow/plugins/internal/stats"
 	"github.com/seed-4012077a/flow/sdk/go"
 	"github.com/seed-4012077a/flow/sdk/stats/frame"
 )
@@ -107,4 +108,23 @@ func Numeric(in sdk.Schema, parameter, column string) error {
 		return sdk.ParamError(parameter, "column %q is %s, and a number is needed", column, f.Type)
 	}
 	return nil
+}
+
+// Score reads a column's number at row i; ok is false for a null, and booleans
+// are 0 and 1. A NaN is an error that names the column and the row, by its
+// number in the table.
+func Score(c *sdk.Column, i int, column string, row int) (v float64, ok bool, err error) {
+	switch {
+	case c.IsNull(i):
+		return 0, false, nil
+	case c.Type().Equal(sdk.Bool):
+		if c.Bool(i) {
+			return 1, true, nil
+		}
+		return 0, true, nil
+	}
+	if v = c.Float(i); !stats.Finite(v) {
+		return 0, false, sdk.ColumnError(column, "row %d holds %g, which is no score; make it null", row, v)
+	}
+	return v, true, nil
 }
