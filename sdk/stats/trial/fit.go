@@ -219,6 +219,18 @@ func (m *model) coefficientAt(p *Plan, at int, limits string) (estimate.Estimate
 	return e, err
 }
 
+// ofCoefficients is the method of a coefficient's row: what coefficient does.
+func (m *model) ofCoefficients(limits string) string {
+	switch {
+	case m.lmm != nil:
+		method, _, _ := strings.Cut(m.Method, ", "+m.lmm.Options().DF.String())
+		return method + ", Wald t with residual degrees of freedom"
+	case m.glm != nil && limits != "wald":
+		return m.Method + ", Wald z, " + limits + " limits"
+	}
+	return m.Method
+}
+
 // limitsError is why an estimate has no limits.
 type limitsError struct{ err error }
 

@@ -109,6 +109,7 @@ func (e *estimation) coefficient(t test, m *model, err error) {
 		return
 	}
 	r := e.row(t, "primary", m)
+	r.Method = m.ofCoefficients(e.plan.Limits)
 	est, err := m.coefficient(e.plan, t.coefficient, e.plan.Limits)
 	var limits *limitsError
 	if err == nil || errors.As(err, &limits) {
