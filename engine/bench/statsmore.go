@@ -91,7 +91,7 @@ func powerScaling(ctx context.Context, b *bench) ([]line, error) {
 	all := runtime.NumCPU()
 	for i := range 2 {
 		for _, jobs := range []int{1, all} {
-			s, err := b.seconds(ctx, "tested", "pipelines/simulated-trial.toml", "--only", "tested", "-j", fmt.Sprint(jobs), "-w", filepath.Join(dir, fmt.Sprintf("%d-%d", i, jobs)))
+			s, err := b.seconds(ctx, "tested[size=120]", "pipelines/simulated-trial.toml", "--only", "tested", "--set", "vars.sizes=[120]", "--set", "vars.replicates=300", "-j", fmt.Sprint(jobs), "-w", filepath.Join(dir, fmt.Sprintf("%d-%d", i, jobs)))
 			if err != nil {
 				return nil, err
 			}
@@ -100,6 +100,6 @@ func powerScaling(ctx context.Context, b *bench) ([]line, error) {
 			}
 		}
 	}
-	return []line{{what: fmt.Sprintf("power, 300 simulated trials, %d at once, best of 2", all), value: fmt.Sprintf("%.3g s", seconds[all]),
+	return []line{{what: fmt.Sprintf("power, 300 simulated trials of 120, %d at once, best of 2", all), value: fmt.Sprintf("%.3g s", seconds[all]),
 		peer: fmt.Sprintf("one at a time %.3g s", seconds[1]), ratio: fmt.Sprintf("%.2fx faster", seconds[1]/seconds[all]), target: fmt.Sprintf("%dx", all)}}, nil
 }
