@@ -107,19 +107,8 @@ func (a *analysis) wide(r *rows, fr *frame.Frame, extra []string) (*wide, error)
 		if err != nil {
 			return nil, err
 		}
-		if f.Levels != nil {
-			for i := range c.Len() {
-				if !c.Missing(i) && !slices.Contains(f.Levels, c.Levels[c.Codes[i]]) {
-					return nil, inPlan(fmt.Errorf("factor %q has rows with %q, which is none of its levels: %s", f.Column, c.Levels[c.Codes[i]], frame.Choices(c.Levels[c.Codes[i]], f.Levels)))
-				}
-			}
-			c = c.DropLevels()
-			// Levels that a study or outcome does not have are left out; stack
-			// notes them.
-			there := slices.DeleteFunc(slices.Clone(f.Levels), func(l string) bool { return !slices.Contains(c.Levels, l) })
-			if c, err = c.Reorder(there); err != nil {
-				return nil, err
-			}
+		if c, err = f.inOrder(c); err != nil {
+			return nil, err
 		}
 		w.factors = append(w.factors, c)
 	}
@@ -159,6 +148,22 @@ func (a *analysis) wide(r *rows, fr *frame.Frame, extra []string) (*wide, error)
 	return &w, nil
 }
 
+// inOrder is a factor's column with its levels as the plan has them. Levels
+// that a study or outcome does not have are left out; stack notes them.
+func (f Factor) inOrder(c *frame.Column) (*frame.Column, error) {
+	if f.Levels == nil {
+		return c, nil
+	}
+	for i := range c.Len() {
+		if !c.Missing(i) && !slices.Contains(f.Levels, c.Levels[c.Codes[i]]) {
+			return nil, inPlan(fmt.Errorf("factor %q has rows with %q, which is none of its levels: %s", f.Column, c.Levels[c.Codes[i]], frame.Choices(c.Levels[c.Codes[i]], f.Levels)))
+		}
+	}
+	c = c.DropLevels()
+	there := slices.DeleteFunc(slices.Clone(f.Levels), func(l string) bool { return !slices.Contains(c.Levels, l) })
+	return c.Reorder(there)
+}
+
 // withoutBlanks is a column in which empty texts are missing.
 func withoutBlanks(c *frame.Column) *frame.Column {
 	k := slices.IndexFunc(c.Levels, func(l string) bool { return strings.TrimSpace(l) == "" })
@@ -185,37 +190,88 @@ func numbers(c *frame.Column) (*frame.Column, error) {
 	return c.ToNumeric()
 }
 
-// stack makes the long frame of complete rows.
-func (r *rows) stack(p *Plan, w *wide) error {
+// long are the stacked values of the outcome: for each the row that it is from
+// and the item that it answers.
+type long struct {
+	from  []int
+	codes []int32 // into items
+	y     []float64
+	items []string // in the order of their names
+}
+
+// pile stacks the values of the rows that are complete, and counts the others.
+func (r *rows) pile(w *wide) long {
 	needed := slices.Concat([]*frame.Column{w.participant, w.lambda, w.time, w.baseline}, w.factors, w.extra)
 	needed = slices.DeleteFunc(needed, func(c *frame.Column) bool { return c == nil })
-	complete := func(i int) bool {
-		return !slices.ContainsFunc(needed, func(c *frame.Column) bool { return c.Missing(i) })
-	}
-	order := make([]int, len(w.values)) // items in the order of their names
+	order := make([]int, len(w.values))
 	for k := range order {
 		order[k] = k
 	}
+	var l long
 	if r.items {
 		slices.SortFunc(order, func(x, y int) int { return strings.Compare(r.outcome.Items[x], r.outcome.Items[y]) })
+		for _, k := range order {
+			l.items = append(l.items, r.outcome.Items[k])
+		}
 	}
-	var from []int
-	var codes []int32
-	var y []float64
 	for i := range w.lambda.Len() {
-		ok := complete(i)
+		complete := !slices.ContainsFunc(needed, func(c *frame.Column) bool { return c.Missing(i) })
 		for at, k := range order {
-			if c := w.values[k]; !ok || c.Missing(i) {
+			if c := w.values[k]; !complete || c.Missing(i) {
 				r.dropped++
 			} else {
-				from, y, codes = append(from, i), append(y, c.Num[i]), append(codes, int32(at))
+				l.from, l.y, l.codes = append(l.from, i), append(l.y, c.Num[i]), append(l.codes, int32(at))
 			}
 		}
 	}
-	if len(from) == 0 {
+	return l
+}
+
+// stack makes the long frame of complete rows.
+func (r *rows) stack(p *Plan, w *wide) error {
+	l := r.pile(w)
+	switch {
+	case len(l.from) == 0:
 		return fmt.Errorf("no row has all of its values: every one of %d lacks the outcome, %s, or another variable of the model", w.lambda.Len(), p.Lambda.Column)
+	case slices.ContainsFunc(l.y, func(v float64) bool { return math.IsInf(v, 0) }):
+		return fmt.Errorf("the outcome has an infinite value")
 	}
-	fr := frame.New(len(from))
+	r.fr = frame.New(len(l.from))
+	if err := r.fr.AddNumeric(r.y, l.y); err != nil {
+		return err
+	}
+	if r.items {
+		if err := r.addItems(p, l); err != nil {
+			return err
+		}
+	}
+	if err := r.addPredictors(p, w, l.from); err != nil {
+		return err
+	}
+	if err := r.signs(p); err != nil {
+		return err
+	}
+	if err := r.setTime(p, w.time, l.from); err != nil {
+		return err
+	}
+	r.chooseRandom()
+	return nil
+}
+
+// addItems adds the factor that tells the items apart.
+func (r *rows) addItems(p *Plan, l long) error {
+	c := &frame.Column{Name: p.item(), Kind: frame.Factor, Codes: l.codes, Levels: l.items}
+	if c = c.DropLevels(); len(c.Levels) < 2 {
+		return fmt.Errorf("of its items only %q has values", c.Levels[0])
+	}
+	r.absent("of the items", l.items, c.Levels)
+	r.constantItems(c, l.y)
+	return r.fr.Add(c)
+}
+
+// addPredictors adds what the outcome is predicted by, but for lambda's sign
+// and time.
+func (r *rows) addPredictors(p *Plan, w *wide, from []int) error {
 	add := func(c *frame.Column, name string) error {
 		s := c.Select(from).DropLevels()
 		s.Name = name
@@ -225,41 +281,19 @@ func (r *rows) stack(p *Plan, w *wide) error {
 		if s.Kind == frame.Factor && len(s.Levels) < 2 {
 			return fmt.Errorf("column %q has the one value %q in this study: nothing to compare", name, s.Levels[0])
 		}
-		return fr.Add(s)
+		return r.fr.Add(s)
 	}
-	if slices.ContainsFunc(y, func(v float64) bool { return math.IsInf(v, 0) }) {
-		return fmt.Errorf("the outcome has an infinite value")
-	}
-	if err := fr.AddNumeric(r.y, y); err != nil {
-		return err
-	}
-	if r.items {
-		var names []string
-		for _, k := range order {
-			names = append(names, r.outcome.Items[k])
-		}
-		c := &frame.Column{Name: p.item(), Kind: frame.Factor, Codes: codes, Levels: names}
-		if c = c.DropLevels(); len(c.Levels) < 2 {
-			return fmt.Errorf("of its items only %q has values", c.Levels[0])
-		}
-		r.absent("of the items", names, c.Levels)
-		r.constantItems(c, y)
-		if err := fr.Add(c); err != nil {
+	for _, c := range []*frame.Column{w.participant, w.lambda} {
+		if err := add(c, c.Name); err != nil {
 			return err
 		}
 	}
-	for i, c := range append([]*frame.Column{w.participant, w.lambda}, w.factors...) {
-		name := c.Name
-		if i >= 2 {
-			name = p.Factors[i-2].Column
-		}
-		if err := add(c, name); err != nil {
+	for i, f := range p.Factors {
+		if err := add(w.factors[i], f.Column); err != nil {
 			return err
 		}
-		if i >= 2 {
-			used, _ := fr.Column(name)
-			r.absent("of "+name, p.Factors[i-2].Levels, used.Levels)
-		}
+		used, _ := r.fr.Column(f.Column)
+		r.absent("of "+f.Column, f.Levels, used.Levels)
 	}
 	if w.baseline != nil {
 		if err := add(w.baseline, r.baseline); err != nil {
@@ -267,20 +301,12 @@ func (r *rows) stack(p *Plan, w *wide) error {
 		}
 	}
 	for _, c := range w.extra {
-		if _, there := fr.Column(c.Name); !there && !(w.time != nil && c.Name == p.Time.Column) {
+		if _, there := r.fr.Column(c.Name); !there && !(w.time != nil && c.Name == p.Time.Column) {
 			if err := add(c, c.Name); err != nil {
 				return err
 			}
 		}
 	}
-	r.fr = fr
-	if err := r.signs(p); err != nil {
-		return err
-	}
-	if err := r.setTime(p, w.time, from); err != nil {
-		return err
-	}
-	r.chooseRandom()
 	return nil
 }
 
