@@ -7,13 +7,15 @@ import (
 	"strings"
 	"testing"
 
+	"gonum.org/v1/gonum/mat"
+
 	"github.com/seed-4012077a/flow/sdk/stats/emm"
 	"github.com/seed-4012077a/flow/sdk/stats/estimate"
 	"github.com/seed-4012077a/flow/sdk/stats/formula"
 	"github.com/seed-4012077a/flow/sdk/stats/frame"
 	"github.com/seed-4012077a/flow/sdk/stats/glm"
+	"github.com/seed-4012077a/flow/sdk/stats/internal/reftest"
 	"github.com/seed-4012077a/flow/sdk/stats/ols"
-	"gonum.org/v1/gonum/mat"
 )
 
 type result struct{ Estimate, SE, DF, Lower, Upper, T, P numbers }
@@ -57,23 +59,7 @@ func load(t *testing.T) (reference, *frame.Frame) {
 	if err := json.Unmarshal(data, &ref); err != nil {
 		t.Fatal(err)
 	}
-	fr := frame.New(len(ref.Data))
-	for name, v := range ref.Data[0] {
-		num, text := make([]float64, fr.Rows()), make([]string, fr.Rows())
-		for i, row := range ref.Data {
-			num[i], _ = row[name].(float64)
-			text[i], _ = row[name].(string)
-		}
-		if _, ok := v.(string); ok {
-			err = fr.AddStrings(name, text, nil)
-		} else {
-			err = fr.AddNumeric(name, num)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	return ref, fr
+	return ref, reftest.Rows(t, ref.Data)
 }
 
 func (r reference) result(t *testing.T, name string) result {
@@ -85,22 +71,9 @@ func (r reference) result(t *testing.T, name string) result {
 	return out
 }
 
-func design(t *testing.T, fr *frame.Frame, text string, o formula.Options) *formula.Design {
-	t.Helper()
-	f, err := formula.Parse(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := f.Design(fr, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d
-}
-
 func fit(t *testing.T, fr *frame.Frame, text string, o formula.Options) *ols.Model {
 	t.Helper()
-	m, err := ols.Fit(design(t, fr, text, o), ols.Options{})
+	m, err := ols.Fit(reftest.Design(t, fr, text, o), ols.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -295,7 +268,7 @@ func TestResponseScale(t *testing.T) {
 	if err := json.Unmarshal(ref.Results["logit"], &logit); err != nil {
 		t.Fatal(err)
 	}
-	m := known{design: design(t, fr, "I(y > 1.5) ~ x + f + z", formula.Options{}), beta: logit.Beta, v: mat.NewSymDense(5, nil)}
+	m := known{design: reftest.Design(t, fr, "I(y > 1.5) ~ x + f + z", formula.Options{}), beta: logit.Beta, v: mat.NewSymDense(5, nil)}
 	for i, row := range logit.Vcov {
 		for j, v := range row {
 			m.v.SetSym(i, j, v)
@@ -321,7 +294,7 @@ func TestResponseScale(t *testing.T) {
 // A fitted logistic model with its link gives what R's does.
 func TestResponseScaleOfGLM(t *testing.T) {
 	ref, fr := load(t)
-	d := design(t, fr, "I(y > 1.5) ~ x + f + z", formula.Options{})
+	d := reftest.Design(t, fr, "I(y > 1.5) ~ x + f + z", formula.Options{})
 	m := must(glm.Fit(d, glm.Binomial(), glm.Options{}))(t)
 	f := means(t, emm.Linked(m, glm.Logit, "odds ratio"), emm.GridOptions{}, []string{"f"}, nil, emm.Equal)
 	ref.compare(t, "prob", f, emm.Report{}, true)

@@ -1,81 +1,20 @@
 package emm_test
 
 import (
-	"encoding/csv"
 	"encoding/json"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"testing"
 
 	"github.com/seed-4012077a/flow/sdk/stats/emm"
 	"github.com/seed-4012077a/flow/sdk/stats/estimate"
 	"github.com/seed-4012077a/flow/sdk/stats/formula"
 	"github.com/seed-4012077a/flow/sdk/stats/frame"
+	"github.com/seed-4012077a/flow/sdk/stats/internal/reftest"
 	"github.com/seed-4012077a/flow/sdk/stats/lmm"
 )
-
-// shared finds the folder of reference results beside the repository.
-func shared(t *testing.T) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			path := filepath.Join(dir, "..", "shared", "stats")
-			if _, err := os.Stat(path); err != nil {
-				t.Skip("the shared reference results (../shared/stats) are not here")
-			}
-			return path
-		}
-	}
-	t.Skip("no repository root above the test")
-	return ""
-}
-
-// table reads a CSV: columns of numbers are numeric, others factors.
-func table(t *testing.T, path string, change map[string]func(string) string) *frame.Frame {
-	t.Helper()
-	file, err := os.Open(path)
-	if err != nil {
-		t.Skipf("reference data: %v", err)
-	}
-	defer file.Close()
-	rows, err := csv.NewReader(file).ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
-	fr := frame.New(len(rows) - 1)
-	for j, name := range rows[0] {
-		num, text, missing := make([]float64, fr.Rows()), make([]string, fr.Rows()), make([]bool, fr.Rows())
-		numeric := true
-		for i, row := range rows[1:] {
-			s := row[j]
-			if f := change[name]; f != nil {
-				s = f(s)
-			}
-			text[i], missing[i] = s, s == "" || s == "NA"
-			v, err := strconv.ParseFloat(s, 64)
-			if num[i] = v; missing[i] {
-				num[i] = math.NaN()
-			}
-			numeric = numeric && (err == nil || missing[i])
-		}
-		if numeric {
-			err = fr.AddNumeric(name, num)
-		} else {
-			err = fr.AddStrings(name, text, missing)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	return fr
-}
 
 func read(t *testing.T, path string, into any) {
 	t.Helper()
@@ -124,7 +63,7 @@ func checkRows(t *testing.T, name string, s *emm.Set, want []row, relative, df f
 }
 
 func trial(t *testing.T, file string) *frame.Frame {
-	return table(t, filepath.Join(shared(t), "sim", file), map[string]func(string) string{
+	return reftest.CSV(t, filepath.Join(reftest.Shared(t), "sim", file), map[string]func(string) string{
 		"personalised": func(s string) string { return map[string]string{"0": "no", "1": "yes"}[s] },
 	})
 }
@@ -181,7 +120,7 @@ func TestLeastSquaresTrialContrasts(t *testing.T) {
 		Contrasts map[string][]row
 	}
 	raw := map[string]json.RawMessage{}
-	read(t, filepath.Join(shared(t), "ref", "end_of_study.json"), &raw)
+	read(t, filepath.Join(reftest.Shared(t), "ref", "end_of_study.json"), &raw)
 	keep := map[string]json.RawMessage{}
 	for _, k := range []string{"future", "onto", "conscious"} {
 		keep[k] = raw[k]
@@ -220,20 +159,20 @@ func TestMixedModelTrialContrasts(t *testing.T) {
 		Full      struct{ Formula string }
 		Contrasts map[string][]row
 	}
-	read(t, filepath.Join(shared(t), "ref", "daily_preferences.json"), &ref)
-	d := design(t, fr, ref["engaging"].Full.Formula, formula.Options{Reference: map[string]string{"domain": "political"}})
+	read(t, filepath.Join(reftest.Shared(t), "ref", "daily_preferences.json"), &ref)
+	d := reftest.Design(t, fr, ref["engaging"].Full.Formula, formula.Options{Reference: map[string]string{"domain": "political"}})
 	m := must(lmm.Fit(d, lmm.Options{REML: true, DF: lmm.Satterthwaite}))(t)
 	contrastsOfTrial(t, m, fr, ref["engaging"].Contrasts, 1e-5, 1e-3)
 }
 
 func TestWarpbreaks(t *testing.T) {
-	fr := table(t, filepath.Join(shared(t), "real", "warpbreaks.csv"), nil)
+	fr := reftest.CSV(t, filepath.Join(reftest.Shared(t), "real", "warpbreaks.csv"), nil)
 	tension, _ := fr.Column("tension")
 	fr = must(fr.With(must(tension.Reorder([]string{"L", "M", "H"}))(t)))(t)
 	var ref struct {
 		Warpbreaks struct{ EMM, Pairs []row }
 	}
-	read(t, filepath.Join(shared(t), "ref", "real_data.json"), &ref)
+	read(t, filepath.Join(reftest.Shared(t), "ref", "real_data.json"), &ref)
 	s := means(t, fit(t, fr, "breaks ~ wool * tension", formula.Options{}), emm.GridOptions{}, []string{"tension"}, []string{"wool"}, emm.Equal)
 	checkRows(t, "means", s, ref.Warpbreaks.EMM, 1e-9, 1e-9)
 	checkRows(t, "pairs", must(s.Contrast(emm.Pairwise()))(t), ref.Warpbreaks.Pairs, 1e-9, 1e-9)

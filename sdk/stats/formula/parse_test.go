@@ -7,6 +7,7 @@ import (
 
 	"github.com/seed-4012077a/flow/sdk/stats/formula"
 	"github.com/seed-4012077a/flow/sdk/stats/frame"
+	"github.com/seed-4012077a/flow/sdk/stats/internal/reftest"
 )
 
 func TestPrint(t *testing.T) {
@@ -138,7 +139,7 @@ func TestDesignErrors(t *testing.T) {
 
 func TestModelErrors(t *testing.T) {
 	_, fr := load(t)
-	d := design(t, fr, "y ~ f + x + factor(week)", formula.Options{})
+	d := reftest.Design(t, fr, "y ~ f + x + factor(week)", formula.Options{})
 	for name, want := range map[string]string{"f": `row 2: f has no level "zz"`, "x": "row 2 of the new data: x is missing", "week": `factor(week) has no level "7"`, "": `no column "f"`} {
 		fresh := frame.New(2)
 		f, x, week := []string{"a", "b"}, []float64{1, 2}, []float64{1, 2}
@@ -161,7 +162,7 @@ func TestModelErrors(t *testing.T) {
 
 func TestOptionsOfDesign(t *testing.T) {
 	_, fr := load(t)
-	d := design(t, fr, "cbind(week, I(week + x)) ~ f + factor(week) + offset(z)", formula.Options{Weights: "x", Offset: "z", Reference: map[string]string{"f": "c", "week": "10"}})
+	d := reftest.Design(t, fr, "cbind(week, I(week + x)) ~ f + factor(week) + offset(z)", formula.Options{Weights: "x", Offset: "z", Reference: map[string]string{"f": "c", "week": "10"}})
 	if got := strings.Join(d.Names, " "); got != "(Intercept) fa fb factor(week)1 factor(week)2 factor(week)3" {
 		t.Error(got)
 	}

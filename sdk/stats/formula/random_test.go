@@ -12,6 +12,7 @@ import (
 
 	"github.com/seed-4012077a/flow/sdk/stats/formula"
 	"github.com/seed-4012077a/flow/sdk/stats/frame"
+	"github.com/seed-4012077a/flow/sdk/stats/internal/reftest"
 )
 
 type randomTerm struct {
@@ -77,7 +78,7 @@ func TestRandomTermsAgainstLme4(t *testing.T) {
 	}
 	key := func(group string, names []string) string { return strings.Split(group, ".")[0] + fmt.Sprint(names) }
 	for text, want := range ref {
-		d := design(t, fr, text, formula.Options{})
+		d := reftest.Design(t, fr, text, formula.Options{})
 		if len(d.Random) != len(want) {
 			t.Errorf("%s: %d random terms, want %d", text, len(d.Random), len(want))
 			continue
@@ -111,7 +112,7 @@ func TestRandomTermsAgainstLme4(t *testing.T) {
 
 func TestNewRandomLevels(t *testing.T) {
 	_, fr := loadRandom(t)
-	d := design(t, fr, "y ~ 1 + (1 | a)", formula.Options{})
+	d := reftest.Design(t, fr, "y ~ 1 + (1 | a)", formula.Options{})
 	fresh := frame.New(2)
 	if err := fresh.AddStrings("a", []string{"zz", "q"}, nil); err != nil {
 		t.Fatal(err)

@@ -8,9 +8,11 @@ import (
 	"slices"
 	"testing"
 
+	"gonum.org/v1/gonum/mat"
+
 	"github.com/seed-4012077a/flow/sdk/stats/formula"
 	"github.com/seed-4012077a/flow/sdk/stats/frame"
-	"gonum.org/v1/gonum/mat"
+	"github.com/seed-4012077a/flow/sdk/stats/internal/reftest"
 )
 
 type reference struct {
@@ -66,19 +68,6 @@ func load(t testing.TB) (reference, *frame.Frame) {
 	return ref, fr
 }
 
-func design(t testing.TB, fr *frame.Frame, text string, o formula.Options) *formula.Design {
-	t.Helper()
-	f, err := formula.Parse(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := f.Design(fr, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d
-}
-
 func near(t *testing.T, what string, got *mat.Dense, want [][]float64) {
 	t.Helper()
 	r, c := got.Dims()
@@ -106,7 +95,7 @@ func TestDesignsAgainstR(t *testing.T) {
 			for _, f := range c.Contrast {
 				o.Contrasts[f] = formula.Sum
 			}
-			d := design(t, fr, c.Formula[0], o)
+			d := reftest.Design(t, fr, c.Formula[0], o)
 			if got := d.AllNames(); !reflect.DeepEqual(got, c.Names) {
 				t.Fatalf("columns\n%q, want\n%q", got, c.Names)
 			}

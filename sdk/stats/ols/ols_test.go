@@ -11,6 +11,7 @@ import (
 	"github.com/seed-4012077a/flow/sdk/stats/estimate"
 	"github.com/seed-4012077a/flow/sdk/stats/formula"
 	"github.com/seed-4012077a/flow/sdk/stats/frame"
+	"github.com/seed-4012077a/flow/sdk/stats/internal/reftest"
 	"github.com/seed-4012077a/flow/sdk/stats/ols"
 )
 
@@ -46,36 +47,7 @@ func load(t *testing.T) (reference, *frame.Frame) {
 	if err := json.Unmarshal(data, &ref); err != nil {
 		t.Fatal(err)
 	}
-	fr := frame.New(len(ref.Data))
-	for name, v := range ref.Data[0] {
-		num, text := make([]float64, fr.Rows()), make([]string, fr.Rows())
-		for i, row := range ref.Data {
-			num[i], _ = row[name].(float64)
-			text[i], _ = row[name].(string)
-		}
-		if _, ok := v.(string); ok {
-			err = fr.AddStrings(name, text, nil)
-		} else {
-			err = fr.AddNumeric(name, num)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	return ref, fr
-}
-
-func design(t *testing.T, fr *frame.Frame, text string, o formula.Options) *formula.Design {
-	t.Helper()
-	f, err := formula.Parse(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := f.Design(fr, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d
+	return ref, reftest.Rows(t, ref.Data)
 }
 
 // close compares to a relative 1e-9.
@@ -118,7 +90,7 @@ func TestFitsAgainstR(t *testing.T) {
 	}
 	for _, c := range ref.Cases {
 		t.Run(c.Formula+" "+c.Weights, func(t *testing.T) {
-			m, err := ols.Fit(design(t, fr, c.Formula, formula.Options{Weights: c.Weights}), ols.Options{})
+			m, err := ols.Fit(reftest.Design(t, fr, c.Formula, formula.Options{Weights: c.Weights}), ols.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -183,7 +155,7 @@ func TestFitsAgainstR(t *testing.T) {
 
 func TestTypeIII(t *testing.T) {
 	ref, fr := load(t)
-	m, err := ols.Fit(design(t, fr, "y ~ x * f", formula.Options{Contrasts: map[string]formula.Coding{"f": formula.Sum}}), ols.Options{})
+	m, err := ols.Fit(reftest.Design(t, fr, "y ~ x * f", formula.Options{Contrasts: map[string]formula.Coding{"f": formula.Sum}}), ols.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +177,7 @@ func TestTypeIII(t *testing.T) {
 
 func TestClusterDegreesOfFreedom(t *testing.T) {
 	_, fr := load(t)
-	m, err := ols.Fit(design(t, fr, "y ~ x", formula.Options{}), ols.Options{Covariance: ols.CR1S, Cluster: "cl"})
+	m, err := ols.Fit(reftest.Design(t, fr, "y ~ x", formula.Options{}), ols.Options{Covariance: ols.CR1S, Cluster: "cl"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,18 +200,18 @@ func TestBadInput(t *testing.T) {
 		"I(x + z) ~ x + z":      "exact combination",
 		"y ~ factor(x) + z * w": "cannot estimate",
 	} {
-		_, err := ols.Fit(design(t, fr, text, formula.Options{}), ols.Options{})
+		_, err := ols.Fit(reftest.Design(t, fr, text, formula.Options{}), ols.Options{})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", text, err, want)
 		}
 	}
-	d := design(t, fr, "y ~ x", formula.Options{})
+	d := reftest.Design(t, fr, "y ~ x", formula.Options{})
 	for _, o := range []ols.Options{{Covariance: ols.CR1}, {Covariance: ols.HC3, Cluster: "cl"}, {Covariance: ols.CR0, Cluster: "clu"}, {Covariance: 99}} {
 		if _, err := ols.Fit(d, o); err == nil {
 			t.Errorf("%+v is accepted", o)
 		}
 	}
-	if _, err := ols.Fit(design(t, fr, "y ~ x + I(f == \"a\" & x > 0.5 & z > 4.5)", formula.Options{}), ols.Options{Covariance: ols.HC3}); err != nil && !strings.Contains(err.Error(), "leverage") {
+	if _, err := ols.Fit(reftest.Design(t, fr, "y ~ x + I(f == \"a\" & x > 0.5 & z > 4.5)", formula.Options{}), ols.Options{Covariance: ols.HC3}); err != nil && !strings.Contains(err.Error(), "leverage") {
 		t.Error(err)
 	}
 }

@@ -1,70 +1,22 @@
 package ols_test
 
 import (
-	"encoding/csv"
 	"encoding/json"
 	"math"
 	"os"
 	"path/filepath"
-	"strconv"
 	"testing"
 
 	"github.com/seed-4012077a/flow/sdk/stats/estimate"
 	"github.com/seed-4012077a/flow/sdk/stats/formula"
-	"github.com/seed-4012077a/flow/sdk/stats/frame"
+	"github.com/seed-4012077a/flow/sdk/stats/internal/reftest"
 	"github.com/seed-4012077a/flow/sdk/stats/ols"
 )
-
-// shared finds the folder of reference results beside the repository.
-func shared(t testing.TB) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			path := filepath.Join(dir, "..", "shared", "stats")
-			if _, err := os.Stat(path); err != nil {
-				t.Skip("the shared reference results (../shared/stats) are not here")
-			}
-			return path
-		}
-	}
-	t.Skip("no repository root above the test")
-	return ""
-}
-
-func numericTable(t *testing.T, path string) *frame.Frame {
-	t.Helper()
-	file, err := os.Open(path)
-	if err != nil {
-		t.Skipf("reference data: %v", err)
-	}
-	defer file.Close()
-	rows, err := csv.NewReader(file).ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
-	fr := frame.New(len(rows) - 1)
-	for j, name := range rows[0] {
-		v := make([]float64, fr.Rows())
-		for i, row := range rows[1:] {
-			if v[i], err = strconv.ParseFloat(row[j], 64); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := fr.AddNumeric(name, v); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return fr
-}
 
 // Longley's data are nearly collinear: the least squares that forms X'X loses
 // half of its digits.
 func TestClassicData(t *testing.T) {
-	dir := shared(t)
+	dir := reftest.Shared(t)
 	var ref map[string]json.RawMessage
 	data, err := os.ReadFile(filepath.Join(dir, "ref", "real_data.json"))
 	if err != nil {
@@ -88,7 +40,7 @@ func TestClassicData(t *testing.T) {
 		if err := json.Unmarshal(ref[c.name], &want); err != nil {
 			t.Fatal(err)
 		}
-		m, err := ols.Fit(design(t, numericTable(t, filepath.Join(dir, "real", c.file)), c.formula, formula.Options{}), ols.Options{})
+		m, err := ols.Fit(reftest.Design(t, reftest.CSV(t, filepath.Join(dir, "real", c.file), nil), c.formula, formula.Options{}), ols.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -116,7 +68,7 @@ func TestClassicData(t *testing.T) {
 
 // Longley's coefficients as certified by NIST.
 func TestLongleyCertified(t *testing.T) {
-	m, err := ols.Fit(design(t, numericTable(t, filepath.Join(shared(t), "real", "longley.csv")), "I(1000*Employed) ~ I(10*GNP.deflator) + I(1000*GNP) + I(10*Unemployed) + I(10*Armed.Forces) + I(1000*Population) + Year", formula.Options{}), ols.Options{})
+	m, err := ols.Fit(reftest.Design(t, reftest.CSV(t, filepath.Join(reftest.Shared(t), "real", "longley.csv"), nil), "I(1000*Employed) ~ I(10*GNP.deflator) + I(1000*GNP) + I(10*Unemployed) + I(10*Armed.Forces) + I(1000*Population) + Year", formula.Options{}), ols.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
