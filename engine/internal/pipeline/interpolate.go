@@ -134,6 +134,13 @@ func (x *expander) text(v *Value, text string) {
 		}
 		x.failed = x.failed || before
 	}()
+	x.fill(v, text)
+}
+
+// fill puts the values that a string refers to in their places. A string that
+// is one reference becomes the value itself; one that names an axis becomes a
+// Template.
+func (x *expander) fill(v *Value, text string) {
 	var parts []TemplatePart
 	literal := func(s string) {
 		if s == "" {
