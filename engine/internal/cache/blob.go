@@ -187,18 +187,10 @@ func (s *Store) Commit(st *Staged, sum OutputID) (id OutputID, size int64, err e
 	if s.closed {
 		return id, 0, ErrClosed
 	}
-	if _, err := s.pin([]Output{{ID: id}}); err != nil {
+	if err := s.begin(); err != nil { // it takes the folder's lock itself
 		return id, 0, err
 	}
-	path := s.Path(id)
-	if err := os.Rename(st.file.Name(), path); errors.Is(err, fs.ErrNotExist) {
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			return id, 0, err
-		}
-		if err := os.Rename(st.file.Name(), path); err != nil {
-			return id, 0, err
-		}
-	} else if err != nil {
+	if err := s.underLock(func() error { return s.place(st, id) }); err != nil {
 		return id, 0, err
 	}
 	st.done = true
@@ -207,8 +199,26 @@ func (s *Store) Commit(st *Staged, sum OutputID) (id OutputID, size int64, err e
 		return id, 0, errors.Join(err, st.file.Close())
 	}
 	s.noteStamp(id, now)
-	s.dirty = append(s.dirty, path)
+	s.dirty = append(s.dirty, s.Path(id))
 	return id, size, st.file.Close()
+}
+
+// place pins a blob and renames it to its name. The caller holds the folder's
+// lock: a collector that has read the pins already, and is about to unlink an
+// older blob of the same name, would take this one.
+func (s *Store) place(st *Staged, id OutputID) error {
+	if _, err := s.pin([]Output{{ID: id}}); err != nil {
+		return err
+	}
+	path := s.Path(id)
+	err := os.Rename(st.file.Name(), path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	return os.Rename(st.file.Name(), path)
 }
 
 func (s *Store) noteStamp(id OutputID, now stamp) {
@@ -316,19 +326,28 @@ func (s *Store) check(id OutputID, f *os.File, now stamp) error {
 
 func (s *Store) quarantine(id OutputID, f *os.File, got OutputID) error {
 	corrupt := &CorruptError{ID: id, Got: got}
-	if !s.readOnly {
+	// Only the file that was hashed is moved: another session may have put a
+	// sound one in its place meanwhile, and under the lock nobody does.
+	_ = s.locked(func() error {
 		dir := filepath.Join(s.dir, "quarantine")
 		path := filepath.Join(dir, id.String()+"-"+hex.EncodeToString(got[:4]))
-		// Only the file that was hashed is moved: another session may have
-		// put a sound one in its place meanwhile.
-		here, err1 := f.Stat()
-		there, err2 := os.Stat(s.Path(id))
-		if err1 == nil && err2 == nil && os.SameFile(here, there) {
-			if os.MkdirAll(dir, 0o700) == nil && os.Rename(s.Path(id), path) == nil {
-				corrupt.Path = path
-			}
+		here, err := f.Stat()
+		if err != nil {
+			return err
 		}
-	}
+		there, err := os.Stat(s.Path(id))
+		if err != nil || !os.SameFile(here, there) {
+			return err
+		}
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
+		if err := os.Rename(s.Path(id), path); err != nil {
+			return err
+		}
+		corrupt.Path = path
+		return nil
+	}) // a blob that stays where it is, is said to stay
 	s.notice(corrupt)
 	return corrupt
 }

@@ -2,18 +2,14 @@ package cache
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -419,113 +415,6 @@ func TestFullDisk(t *testing.T) {
 	if err = Explain(err); err == nil || !strings.Contains(err.Error(), "flow cache gc") {
 		t.Errorf("a full disk: %v", err)
 	}
-}
-
-// TestHammer lets goroutines of several processes put, get, damage nothing
-// and collect, while processes are killed; nobody may see a wrong or a
-// promised and missing blob.
-func TestHammer(t *testing.T) {
-	if dir := os.Getenv("CACHE_HAMMER"); dir != "" {
-		hammer(t, dir, 1500*time.Millisecond)
-		return
-	}
-	dir := t.TempDir()
-	var wg sync.WaitGroup
-	for p := range 3 {
-		wg.Go(func() {
-			for round := range 2 {
-				life, kill := time.Minute, p == 0
-				if kill {
-					life = time.Duration(200+round*300) * time.Millisecond
-				}
-				ctx, cancel := context.WithTimeout(context.Background(), life) // its end is a SIGKILL
-				defer cancel()
-				cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=TestHammer$")
-				cmd.Env = append(os.Environ(), "CACHE_HAMMER="+dir)
-				if out, err := cmd.CombinedOutput(); err != nil && !kill {
-					t.Errorf("%v\n%s", err, out)
-				}
-			}
-		})
-	}
-	hammer(t, dir, 1500*time.Millisecond)
-	wg.Wait()
-	s := open(t, dir)
-	for n := range 40 {
-		hit(t, s, n)
-	}
-	if _, err := s.GC(Policy{MaxSize: 1}); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	s = open(t, dir)
-	if _, err := s.GC(Policy{MaxSize: 1}); err != nil {
-		t.Fatal(err)
-	}
-	st, err := s.Stats()
-	if err != nil || st.Blobs != 0 || st.Quarantined != 0 || st.Sessions > 1 {
-		t.Errorf("after the last collection: %+v, %v", st, err)
-	}
-}
-
-func hammer(t *testing.T, dir string, d time.Duration) {
-	end := time.Now().Add(d)
-	s, err := Open(dir, Options{Notice: func(err error) { t.Log(err) }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	var wg sync.WaitGroup
-	for range 4 {
-		wg.Go(func() {
-			for time.Now().Before(end) {
-				n := rand.IntN(40)
-				if rand.IntN(30) == 0 {
-					if _, err := s.GC(Policy{MaxSize: int64(rand.IntN(4000))}); err != nil {
-						t.Error(err)
-					}
-				}
-				e, ok, err := s.Get(action(n))
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				if !ok {
-					st, err := s.Stage()
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					_, err = st.Write(content(n))
-					if err != nil {
-						t.Error(err)
-					}
-					id, size, err := s.Commit(st, OutputID{})
-					if err == nil {
-						err = s.Put(action(n), Entry{Label: "x", Outputs: []Output{{"out", id, size}}})
-					}
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					e.Outputs = []Output{{"out", id, size}}
-				}
-				f, err := s.OpenVerified(e.Outputs[0].ID)
-				if err != nil {
-					t.Errorf("a promised blob: %v", err)
-					return
-				}
-				b, err := io.ReadAll(f)
-				f.Close()
-				if err != nil || !bytes.Equal(b, content(n)) {
-					t.Errorf("action %d gave %d other bytes, %v", n, len(b), err)
-				}
-			}
-		})
-	}
-	wg.Wait()
 }
 
 func FuzzLog(f *testing.F) {

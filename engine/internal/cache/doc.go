@@ -34,10 +34,12 @@
 //
 // # Collection beside running sessions
 //
-// A session pins an output (one append to its pins file) before it renames
-// the blob into place, and again before it relies on an entry it found; then
-// it looks whether the entry still stands. A collector first logs that
-// entries are gone, then reads the pins of all living sessions, then unlinks.
-// Whichever comes second sees the other, so no session loses a blob it was
-// promised.
+// A session pins an output (one append to its pins file) and renames the blob
+// into place under the lock that a collector holds from its look at the pins
+// to its last unlink; so none takes the new blob for the old one that it found
+// under the same name. A session also pins before it relies on an entry it
+// found, without the lock; then it looks whether the entry still stands. A
+// collector first logs that entries are gone, then reads the pins of all
+// living sessions, then unlinks. Whichever comes second sees the other, so no
+// session loses a blob it was promised.
 package cache

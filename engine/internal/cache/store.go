@@ -91,11 +91,18 @@ func (s *Store) prepare() error {
 	if _, err := os.Stat(version); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	temp := fmt.Sprintf("%s.%d", version, os.Getpid())
-	if err := os.WriteFile(temp, []byte(layout), 0o600); err != nil {
+	temp, err := os.CreateTemp(s.dir, "VERSION.*")
+	if err != nil {
 		return err
 	}
-	return os.Rename(temp, version)
+	_, err = temp.WriteString(layout)
+	if err = errors.Join(err, temp.Close()); err == nil {
+		err = os.Rename(temp.Name(), version)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(temp.Name()))
+	}
+	return nil
 }
 
 // Dir returns the folder.
