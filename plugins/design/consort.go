@@ -8,6 +8,7 @@ import (
 
 	"github.com/seed-4012077a/flow/plugins/internal/group"
 	"github.com/seed-4012077a/flow/plugins/internal/nullable"
+	"github.com/seed-4012077a/flow/plugins/internal/result"
 	"github.com/seed-4012077a/flow/sdk/go"
 	"github.com/seed-4012077a/flow/sdk/stats/design"
 	"github.com/seed-4012077a/flow/sdk/stats/frame"
@@ -17,7 +18,7 @@ func consortOperator() sdk.Operator {
 	return sdk.Operator{
 		Name: "consort", Kind: sdk.Table,
 		Doc: `Counts of a CONSORT flow diagram: how many participants came to each stage, by arm from the stage randomised on, and why the others went no further.
-Stages are passed in order: a participant leaves after the first stage whose lost column is true (a boolean, a number other than 0, or one of the values in lost_values), with the text of the reason column. The counts of a stage are those of the one before less its losses.`,
+Stages are passed in order: a participant leaves after the first stage whose lost column is true (a boolean, a number other than 0, or one of the values in lost_values), with the text of the reason column. The counts of a stage are those of the one before less its losses. Counts of rows marked in a column simulated are marked so themselves.`,
 		Inputs: []sdk.Port{{Name: "participants", Doc: "one row a participant", Columns: []sdk.ColumnSpec{{Name: "{arms}", Type: "any"}}}},
 		Outputs: []sdk.Port{{Name: "flow", Doc: "one row a stage and arm, and one for every reason of leaving it", Columns: []sdk.ColumnSpec{
 			{Name: "stage", Type: "utf8"}, {Name: "step", Type: "int64", Doc: "number of the stage, from 1"}, {Name: "arm", Type: "utf8", Doc: "null before randomisation"},
@@ -47,6 +48,7 @@ type consort struct {
 	Randomised string   `json:"randomised"`
 	Stages     []stage  `json:"stages"`
 
+	mark   result.Mark
 	people []design.Participant
 	seen   []string // arms
 	rows   int
@@ -100,12 +102,14 @@ func openConsort(o sdk.Opening) (sdk.Task, error) {
 	if _, err := design.Flow(names, t.Randomised, nil, nil); err != nil {
 		return nil, sdk.ParamError("stages", "%v", err)
 	}
+	t.mark = result.MarkOf(in)
 	o.Output("flow", sdk.Schema{Fields: slices.Concat([]sdk.Field{{Name: "stage", Type: sdk.Utf8}, {Name: "step", Type: sdk.Int64}},
-		nullable.Texts("arm"), []sdk.Field{{Name: "n", Type: sdk.Int64}, {Name: "lost", Type: sdk.Int64}}, nullable.Texts("reason"))})
+		nullable.Texts("arm"), []sdk.Field{{Name: "n", Type: sdk.Int64}, {Name: "lost", Type: sdk.Int64}}, nullable.Texts("reason"), t.mark.Fields())})
 	return t, nil
 }
 
 func (t *consort) Process(_ string, in *sdk.Batch, _ *sdk.Outputs) error {
+	t.mark.See(in)
 	for i := range in.Len() {
 		p := design.Participant{Reached: len(t.Stages) - 1}
 		var arm []string
@@ -175,6 +179,7 @@ func (t *consort) Finish(out *sdk.Outputs) error {
 		rows.Col("n").Int(int64(n))
 		rows.Col("lost").Int(int64(lost))
 		nullable.Text(rows.Col("reason"), reason)
+		t.mark.Put(rows)
 	}
 	for _, b := range boxes {
 		write(b, b.N, b.Lost, "")

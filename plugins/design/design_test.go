@@ -60,6 +60,45 @@ func TestSimulate(t *testing.T) {
 	}
 }
 
+// TestFlow counts a simulated trial's flow from its participants, and finds
+// at each time as many as there are rows.
+func TestFlow(t *testing.T) {
+	out, err := sdktest.Run(t, simulateOperator(), `{"trial": {"participants": 60, "factors": [{"name": "lambda", "levels": [-1, 1]}], "covariates": [{"name": "age", "levels": ["young", "old"]}],
+		"time": "week", "times": [1, 2.5, 4], "attrition": {"formula": "~ lambda", "coefficients": {"(Intercept)": -1}},
+		"outcomes": [{"name": "y", "formula": "~ lambda", "coefficients": {}, "sd": 1}]}}`, 5, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := map[string]int{}
+	for _, r := range out["rows"].Rows {
+		there[fmt.Sprint(r["week"], " ", r["lambda"])]++
+	}
+	people := out["participants"]
+	if len(people.Rows) != 60 || people.Rows[0]["simulated"] != "simulated" || people.Rows[0]["age"] == nil {
+		t.Fatalf("%d participants, %v", len(people.Rows), people.Rows[0])
+	}
+	out, err = sdktest.Run(t, consortOperator(), `{"arms": ["lambda"], "stages": [{"name": "1", "lost": "left_after", "lost_values": ["1"]}, {"name": "2.5", "lost": "left_after", "lost_values": ["2.5"]}, {"name": "4"}]}`, 1, sdktest.Tables{"participants": people})
+	if err != nil {
+		t.Fatal(err)
+	}
+	counted := 0
+	for _, r := range out["flow"].Rows {
+		if r["simulated"] != "simulated" {
+			t.Fatalf("not marked as simulated: %v", r)
+		}
+		if r["reason"] != nil {
+			continue
+		}
+		counted++
+		if want := there[fmt.Sprint(r["stage"], " ", r["arm"])]; r["n"] != int64(want) || want == 0 {
+			t.Errorf("stage %v, arm %v: %v, and %d have rows", r["stage"], r["arm"], r["n"], want)
+		}
+	}
+	if counted != 6 || there["4 -1"] == 30 {
+		t.Errorf("%d boxes, %v", counted, there)
+	}
+}
+
 // TestPower compares power by simulation with the noncentral t distribution:
 // n = 64 an arm and d = 0.5 give 0.8015 (R: power.t.test(64, 0.5)), and no
 // effect gives alpha. The limits are four standard errors.

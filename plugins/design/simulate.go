@@ -38,19 +38,28 @@ func simulateOperator() sdk.Operator {
 		Name: "simulate", Kind: sdk.Source,
 		Doc: `Simulated trial: assignment in blocks, outcomes from stated effects with participants' own intercepts and slopes, and attrition.
 An outcome is formula times coefficients, plus the participant's intercept and slope of time (centred), plus a residual; a binomial one is 0 or 1 with the inverse logit of that as its probability. Every row is marked in the column simulated.`,
-		Outputs: []sdk.Port{{Name: "rows", Doc: "one row a participant and time", Columns: []sdk.ColumnSpec{{Name: design.Simulated, Type: "utf8", Doc: `"simulated", in every row`}}}},
-		Params:  `{"type": "object", "additionalProperties": false, "required": ["trial"], "properties": {"trial": {"x-flow": "table", "description": "the trial: a table, or the name of a TOML file", ` + trialSchema + `}}}`,
-		Open:    openSimulate,
+		Outputs: []sdk.Port{{Name: "rows", Doc: "one row a participant and time", Columns: []sdk.ColumnSpec{{Name: design.Simulated, Type: "utf8", Doc: `"simulated", in every row`}}},
+			{Name: "participants", Doc: "one row a participant, in the order of rows: who, what was assigned and brought", Columns: []sdk.ColumnSpec{
+				{Name: design.LeftAfter, Type: "float64", Doc: "time of the last measurement of those who left before the end; null for the others, and not there in a trial of one measurement"},
+				{Name: design.Simulated, Type: "utf8", Doc: `"simulated", in every row`}}}},
+		Params: `{"type": "object", "additionalProperties": false, "required": ["trial"], "properties": {"trial": {"x-flow": "table", "description": "the trial: a table, or the name of a TOML file", ` + trialSchema + `}}}`,
+		Open:   openSimulate,
 	}
 }
 
 type simulate struct {
 	sdk.NoProcess
-	trial  design.Trial
-	seed   uint64
-	data   *frame.Frame
+	trial design.Trial
+	seed  uint64
+	ports []simulatedPort
+}
+
+// simulatedPort is a table on its way out.
+type simulatedPort struct {
+	name   string
 	schema sdk.Schema
-	at     int
+	data   *frame.Frame
+	at     int // rows written
 }
 
 func openSimulate(o sdk.Opening) (sdk.Task, error) {
@@ -73,8 +82,14 @@ func openSimulate(o sdk.Opening) (sdk.Task, error) {
 	if err != nil {
 		return nil, sdk.ParamError("trial", "%v", err)
 	}
-	t.schema = schemaOf(example)
-	o.Output("rows", t.schema)
+	people, err := t.trial.People(example)
+	if err != nil {
+		return nil, sdk.ParamError("trial", "%v", err)
+	}
+	t.ports = []simulatedPort{{name: "rows", schema: schemaOf(example)}, {name: "participants", schema: schemaOf(people)}}
+	for _, p := range t.ports {
+		o.Output(p.name, p.schema)
+	}
 	return t, nil
 }
 
@@ -105,19 +120,33 @@ func schemaOf(fr *frame.Frame) sdk.Schema {
 }
 
 func (t *simulate) Next(out *sdk.Outputs) (bool, error) {
-	if t.data == nil {
-		fr, err := t.trial.Simulate(t.seed)
+	if t.ports[0].data == nil {
+		rows, err := t.trial.Simulate(t.seed)
 		if err != nil {
 			return false, sdk.ParamError("trial", "%v", err)
 		}
-		t.data = fr
+		people, err := t.trial.People(rows)
+		if err != nil {
+			return false, sdk.ParamError("trial", "%v", err)
+		}
+		t.ports[0].data, t.ports[1].data = rows, people
 	}
-	rows := out.Port("rows")
-	end := min(t.at+8192, t.data.Rows())
-	for _, f := range t.schema.Fields {
-		c, _ := t.data.Column(f.Name)
+	more := false
+	for i := range t.ports {
+		p := &t.ports[i]
+		p.write(out.Port(p.name))
+		more = more || p.at < p.data.Rows()
+	}
+	return more, nil
+}
+
+// write writes the next rows.
+func (p *simulatedPort) write(rows *sdk.Rows) {
+	end := min(p.at+8192, p.data.Rows())
+	for _, f := range p.schema.Fields {
+		c, _ := p.data.Column(f.Name)
 		b := rows.Col(f.Name)
-		for i := t.at; i < end; i++ {
+		for i := p.at; i < end; i++ {
 			switch {
 			case c.Kind == frame.Numeric:
 				nullable.Float(b, c.Num[i])
@@ -128,6 +157,5 @@ func (t *simulate) Next(out *sdk.Outputs) (bool, error) {
 			}
 		}
 	}
-	t.at = end
-	return t.at < t.data.Rows(), nil
+	p.at = end
 }

@@ -19,6 +19,7 @@ func analyseOperator() sdk.Operator {
 		Name: "analyse", Kind: sdk.Table,
 		Doc: `Analyses a trial as its plan states: for each outcome and study the form of lambda by AIC, mixed, linear or logistic models, contrasts of marginal means with Kenward-Roger tests, time effects, robustness runs, and Benjamini-Hochberg correction within families.
 The primary contrast is the mean of the marginal means at the high lambdas less that at the low ones. Specs: primary; coarsened (the sign of lambda in place of its value); the pairs of lambdas (narrow, full); each robustness run by its name. Corrected p-values are of the primary spec: p_local within a family, p_global within a study. What cannot be estimated is null, with the reason in note.
+Results of rows marked in a column simulated are marked so themselves.
 The data are one table, or several files read as one (read with match and file_column), from which the plan's tables take their rows.`,
 		Inputs: []sdk.Port{{Name: "data", Doc: "the trial's data"}},
 		Outputs: []sdk.Port{
@@ -42,6 +43,7 @@ type analyse struct {
 	plan    *trial.Plan
 	file    string
 	data    *gather.Table
+	mark    result.Mark
 }
 
 func openAnalyse(o sdk.Opening) (sdk.Task, error) {
@@ -65,7 +67,7 @@ func openAnalyse(o sdk.Opening) (sdk.Task, error) {
 			return nil, sdk.ParamError(fmt.Sprintf("plan.factors.%d.column", i), "a factor's levels are in the column %q of the result, which has one already: join the factor under another name", levelColumn(f))
 		}
 	}
-	t := &analyse{opening: o, plan: plan, file: p.File}
+	t := &analyse{opening: o, plan: plan, file: p.File, mark: result.MarkOf(in)}
 	// Of a wide input only the columns that the plan speaks of are collected.
 	spoken := words(p.Plan)
 	var names []string
@@ -125,6 +127,7 @@ func (t *analyse) Process(_ string, in *sdk.Batch, _ *sdk.Outputs) error {
 			return err
 		}
 	}
+	t.mark.See(in)
 	t.data.Add(in)
 	return nil
 }

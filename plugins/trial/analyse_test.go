@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	sdk "github.com/seed-4012077a/flow/sdk/go"
 	"github.com/seed-4012077a/flow/sdk/go/sdktest"
 )
 
@@ -136,6 +137,29 @@ func TestMadeParticipant(t *testing.T) {
 		for _, r := range out["contrasts"].Rows {
 			if r["estimate"] == nil {
 				t.Errorf("%v", r)
+			}
+		}
+	}
+}
+
+// TestMark: what was found in simulated rows says so in every table.
+func TestMark(t *testing.T) {
+	data := weekly(t)
+	data.Schema = data.Schema.With(sdk.Field{Name: "simulated", Type: sdk.Utf8, Nullable: true})
+	for i := range data.Rows {
+		data.Rows[i]["simulated"] = "simulated"
+	}
+	out, err := sdktest.Run(t, analyseOperator(), weeklyPlan, 0, sdktest.Tables{"data": data})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for port, table := range out {
+		if len(table.Rows) == 0 {
+			t.Errorf("no %s", port)
+		}
+		for _, r := range table.Rows {
+			if r["simulated"] != "simulated" {
+				t.Fatalf("%s: a row without its mark: %v", port, r)
 			}
 		}
 	}

@@ -53,9 +53,9 @@ func (t *analyse) declare(o sdk.Opening) {
 		contrasts = slices.Insert(contrasts, at, sdk.Field{Name: levelColumn(f), Type: sdk.Utf8, Nullable: true})
 		at++
 	}
-	o.Output("contrasts", sdk.Schema{Fields: contrasts})
+	o.Output("contrasts", sdk.Schema{Fields: append(contrasts, t.mark.Fields()...)})
 	for port, all := range map[string][]result.Column{"models": modelColumns, "coefficients": coefficientColumns, "components": componentColumns, "means": meanColumns, "associations": associationColumns} {
-		o.Output(port, sdk.Schema{Fields: result.Fields(all)})
+		o.Output(port, sdk.Schema{Fields: append(result.Fields(all), t.mark.Fields()...)})
 	}
 }
 
@@ -71,19 +71,19 @@ func (t *analyse) write(out *sdk.Outputs, r *trial.Result) {
 		}
 	}
 	for _, f := range r.Fits {
-		result.Put(out.Port("models"), "study_type", f.Study, "outcome", f.Outcome, "role", f.Role, "chosen", f.Chosen, "formula", f.Formula, "method", f.Method,
+		t.put(out.Port("models"), "study_type", f.Study, "outcome", f.Outcome, "role", f.Role, "chosen", f.Chosen, "formula", f.Formula, "method", f.Method,
 			"n", f.N, "participants", f.Participants, "dropped", f.Dropped, "parameters", f.Parameters,
 			"log_lik", f.LogLik, "aic", f.AIC, "aicc", f.AICc, "bic", f.BIC, "sigma", f.Sigma, "note", f.Note)
 		for _, c := range f.Coefficients {
-			result.Put(out.Port("coefficients"), "study_type", f.Study, "outcome", f.Outcome, "role", f.Role, "term", c.Label, "estimate", c.Estimate, "se", c.SE, "df", c.DF,
+			t.put(out.Port("coefficients"), "study_type", f.Study, "outcome", f.Outcome, "role", f.Role, "term", c.Label, "estimate", c.Estimate, "se", c.SE, "df", c.DF,
 				"statistic", c.Statistic, "lower_cl", c.Lower, "upper_cl", c.Upper, "p_value", c.P)
 		}
 		for _, c := range f.Components {
-			result.Put(out.Port("components"), "study_type", f.Study, "outcome", f.Outcome, "role", f.Role, "group", c.Group, "term", c.Column, "with", c.With, "covariance", c.Covariance, "sd_cor", c.SDCor)
+			t.put(out.Port("components"), "study_type", f.Study, "outcome", f.Outcome, "role", f.Role, "group", c.Group, "term", c.Column, "with", c.With, "covariance", c.Covariance, "sd_cor", c.SDCor)
 		}
 	}
 	for _, m := range r.Means {
-		result.Put(out.Port("means"), "study_type", m.Study, "outcome", m.Outcome, "kind", m.Kind, "lambda", m.Lambda, "time", m.Time, "factor", m.Factor, "level", m.Level,
+		t.put(out.Port("means"), "study_type", m.Study, "outcome", m.Outcome, "kind", m.Kind, "lambda", m.Lambda, "time", m.Time, "factor", m.Factor, "level", m.Level,
 			"mean", m.Estimate, "se", m.SE, "ci_lower", m.Lower, "ci_upper", m.Upper, "n", m.N, "participants", m.Participants, "note", m.Note)
 	}
 	for _, a := range r.Associations {
@@ -91,8 +91,14 @@ func (t *analyse) write(out *sdk.Outputs, r *trial.Result) {
 	}
 }
 
+// put writes a row, or the first part of one, and its mark.
+func (t *analyse) put(rows *sdk.Rows, namesAndValues ...any) {
+	result.Put(rows, namesAndValues...)
+	t.mark.Put(rows)
+}
+
 func (t *analyse) contrast(rows *sdk.Rows, r trial.Row) {
-	result.Put(rows, "measure_family", r.Measure, "study_type", r.Study, "outcome", r.Outcome, "local_family", r.Family, "test", r.Test, "test_type", r.Kind, "spec", r.Spec,
+	t.put(rows, "measure_family", r.Measure, "study_type", r.Study, "outcome", r.Outcome, "local_family", r.Family, "test", r.Test, "test_type", r.Kind, "spec", r.Spec,
 		"estimate", r.Estimate.Estimate, "se", r.SE, "df", r.DF, "statistic", r.Statistic, "lower_cl", r.Lower, "upper_cl", r.Upper, "p_raw", r.P, "p_local", r.Local, "p_global", r.Global,
 		"n", r.N, "participants", r.Participants, "form", r.Form, "model", r.Model, "method", r.Method, "coefficient", r.Label, "slope_type", r.Slope, "note", r.Note)
 	level := func(k int) string {
@@ -131,7 +137,7 @@ func (t *analyse) association(out *sdk.Outputs, a trial.Associated) {
 		cells = []trial.Cell{{Percentage: nan}}
 	}
 	for _, c := range cells {
-		result.Put(out.Port("associations"), "study_type", a.Study, "outcome", a.Outcome, "treatment", a.Treatment, "chi_sq", a.ChiSquared, "df", a.DF, "p_value", a.P,
+		t.put(out.Port("associations"), "study_type", a.Study, "outcome", a.Outcome, "treatment", a.Treatment, "chi_sq", a.ChiSquared, "df", a.DF, "p_value", a.P,
 			"min_expected", a.MinExpected, "cramers_v", a.CramersV, "corrected", a.Corrected, "group", c.Group, "level", c.Level, "n", c.N, "percentage", c.Percentage, "note", a.Note)
 	}
 }

@@ -16,6 +16,9 @@ import (
 // trial; its one level is the same word.
 const Simulated = "simulated"
 
+// LeftAfter is the name of the column of People that says when someone left.
+const LeftAfter = "left_after"
+
 // Mean is a linear predictor: a one-sided formula and its coefficients by the
 // names of the model matrix's columns ("(Intercept)", "lambda",
 // "I(lambda^2)", "domainpolitical:time"). A column without a coefficient has
