@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -45,6 +46,7 @@ type Report struct {
 	Simulated bool            `json:"simulated"`
 	Tables    []ReportedTable `json:"tables"`
 	LeftOut   []string        `json:"left_out,omitempty"` // tables that are too long or not kept any more: "node: why"
+	Undrawn   []string        `json:"undrawn,omitempty"`  // tables that are shown without a picture, as they cannot be drawn: "node: why"
 	Files     []ReportedFile  `json:"files"`
 }
 
@@ -201,7 +203,9 @@ func writeReportPipeline(ctx context.Context, dir string, d ledger.RunDetail, ta
 	if title == "" {
 		title = d.Pipeline
 	}
-	with := map[string]any{"title": title, "provenance": map[string]any{"pipeline": d.Pipeline, "pipeline file": filepath.Base(d.File), "run": d.ID, "state of the run": d.State,
+	// The tables were found by their columns alone: one that turns out not to
+	// be what it looked like must not cost the others.
+	with := map[string]any{"undrawable": "note", "title": title, "provenance": map[string]any{"pipeline": d.Pipeline, "pipeline file": filepath.Base(d.File), "run": d.ID, "state of the run": d.State,
 		"run started": d.Started.UTC().Format("2006-01-02 15:04 UTC"), "flow": d.Version, "tables from nodes": strings.Join(sources, ", ")}}
 	if simulated {
 		with["simulated"] = true
@@ -274,6 +278,9 @@ func (e *Engine) runReport(ctx context.Context, dir string, o ReportOptions, rep
 	if err != nil {
 		return err
 	}
+	if err := e.noteUndrawn(ctx, sum.Run, rep); err != nil {
+		return err
+	}
 	files, err := e.Find(ctx, reportPage, sum.Run)
 	if err != nil {
 		return err
@@ -290,6 +297,33 @@ func (e *Engine) runReport(ctx context.Context, dir string, o ReportOptions, rep
 		rep.Files = append(rep.Files, ReportedFile{Path: f.Path, MediaType: f.MediaType, Bytes: f.Bytes, Changed: f.Changed})
 	}
 	return nil
+}
+
+// noteUndrawn notes the tables that the page could not draw.
+func (e *Engine) noteUndrawn(ctx context.Context, run string, rep *Report) error {
+	t, err := e.Find(ctx, reportPage+".undrawn", run)
+	if err != nil {
+		return err
+	}
+	r, err := t.reader()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	for {
+		batch, err := r.Next(ctx)
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		source, reason := batch.Column(1), batch.Column(2)
+		for i := range int(batch.NumRows()) {
+			rep.Undrawn = append(rep.Undrawn, fmt.Sprintf("%s: %s", source.ValueStr(i), reason.ValueStr(i)))
+		}
+		batch.Release()
+	}
 }
 
 // folderName makes a pipeline's name fit for a folder.

@@ -127,6 +127,9 @@ func printReport(w io.Writer, rep *engine.Report) error {
 	for _, s := range rep.LeftOut {
 		fmt.Fprintf(w, "  left out: %s\n", s)
 	}
+	for _, s := range rep.Undrawn {
+		fmt.Fprintf(w, "  not drawn: %s\n", s)
+	}
 	if rep.Simulated {
 		fmt.Fprintln(w, "  the data are simulated, and every picture says so")
 	}

@@ -152,7 +152,11 @@ func drawDose(p params, f *frame) ([]drawing, error) {
 	for _, c := range curves {
 		for j := 1; j < len(c.points); j++ {
 			if c.points[j].lambda == c.points[j-1].lambda {
-				return nil, fmt.Errorf("metric %q has several rows at lambda %g: filter the table, or name each curve in the column metric", c.metric, c.points[j].lambda)
+				of := ""
+				if c.metric != "" {
+					of = fmt.Sprintf("metric %q has ", c.metric)
+				}
+				return nil, fmt.Errorf("%sseveral rows at lambda %g: filter the table, or name each curve in the column metric", of, c.points[j].lambda)
 			}
 		}
 	}

@@ -173,7 +173,7 @@ func forestDrawing(g forestGroup, rows []effect, looks map[string]draw.GlyphStyl
 	if g.logOdds {
 		title, name = title+", log odds", name+"-log-odds"
 	}
-	f := &forest{plot: pl, rows: rows, looks: looks}
+	f := &forest{plot: pl, rows: rows, looks: looks, heads: [2]string{"Outcome", "Test"}}
 	height, err := f.layOut()
 	if err != nil {
 		return drawing{}, err

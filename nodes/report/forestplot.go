@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"gonum.org/v1/plot"
@@ -17,6 +18,10 @@ type forest struct {
 	plot        *plot.Plot
 	rows        []effect
 	looks       map[string]draw.GlyphStyle
+	heads       [2]string // of the columns of outcomes and tests; "": no such column
+	plain       bool      // outcomes are written as they are
+	null        float64   // the value of no effect, marked unless noNull
+	noNull      bool
 	y           []float64    // of each row, in points from the plot's lower edge
 	bands       [][2]float64 // of every other outcome
 	total       float64      // the plot's height in points
@@ -49,7 +54,10 @@ func (f *forest) layOut() (vg.Length, error) {
 			c.width += vg.Points(14)
 		}
 	}
-	low, high := 0.0, 0.0
+	low, high := f.null, f.null
+	if f.noNull {
+		low, high = math.Inf(1), math.Inf(-1)
+	}
 	for _, e := range f.rows {
 		low, high = min(low, e.low), max(high, e.high)
 	}
@@ -59,12 +67,15 @@ func (f *forest) layOut() (vg.Length, error) {
 	f.plot.HideY()
 	f.plot.Y.Padding = 0
 	f.plot.BackgroundColor = nil
-	zero, err := plotter.NewLine(plotter.XYs{{X: 0, Y: 0}, {X: 0, Y: f.total}})
-	if err != nil {
-		return 0, err
+	if !f.noNull {
+		null, err := plotter.NewLine(plotter.XYs{{X: f.null, Y: 0}, {X: f.null, Y: f.total}})
+		if err != nil {
+			return 0, err
+		}
+		null.LineStyle = draw.LineStyle{Color: ink, Width: vg.Points(0.9), Dashes: dashes[1]}
+		f.plot.Add(null)
 	}
-	zero.LineStyle = draw.LineStyle{Color: ink, Width: vg.Points(0.9), Dashes: dashes[1]}
-	f.plot.Add(zero, f)
+	f.plot.Add(f)
 	return vg.Length(f.total+forestHead+forestAxis) + vg.Points(12), nil
 }
 
@@ -104,11 +115,17 @@ func (f *forest) place() {
 // specification where there are several. What the row above says is not said
 // again.
 func (f *forest) columnsLeft() {
+	outcome := func(e effect) string {
+		if f.plain {
+			return e.outcome
+		}
+		return human(e.outcome)
+	}
 	parts := []struct {
 		head string
 		of   func(effect) string
 		most int
-	}{{"Outcome", func(e effect) string { return human(e.outcome) }, 36}, {"Test", func(e effect) string { return e.test }, 52}, {"Analysis", func(e effect) string { return strings.ReplaceAll(e.spec, "_", " ") }, 24}}
+	}{{f.heads[0], outcome, 36}, {f.heads[1], func(e effect) string { return e.test }, 52}, {"Analysis", func(e effect) string { return strings.ReplaceAll(e.spec, "_", " ") }, 24}}
 	above := func(e effect, upTo int) string {
 		var s []string
 		for _, p := range parts[:upTo+1] {
@@ -117,7 +134,7 @@ func (f *forest) columnsLeft() {
 		return strings.Join(s, "\x00")
 	}
 	for k, p := range parts {
-		if k > 0 && len(distinctOf(f.rows, p.of)) == 1 {
+		if p.head == "" || k > 0 && len(f.left) > 0 && len(distinctOf(f.rows, p.of)) == 1 {
 			continue
 		}
 		c := textColumn{head: p.head, grey: k == 2}
@@ -149,7 +166,10 @@ func (f *forest) columnsRight() {
 		}
 		corrected.cells = append(corrected.cells, q)
 	}
-	f.right = []textColumn{estimate, p}
+	f.right = []textColumn{estimate}
+	if slices.ContainsFunc(f.rows, func(e effect) bool { return !math.IsNaN(e.p) }) {
+		f.right = append(f.right, p)
+	}
 	if f.corrected {
 		f.right = append(f.right, corrected)
 	}

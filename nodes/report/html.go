@@ -72,13 +72,16 @@ type figureView struct {
 	Picture              template.HTML
 }
 
-func renderPage(p params, frames map[string]*frame, figures []figure, shown []exhibit) ([]byte, error) {
+func renderPage(p params, frames map[string]*frame, figures []figure, shown []exhibit, undrawn []undrawable) ([]byte, error) {
 	page, err := template.New("page").Parse(pageSource)
 	if err != nil {
 		return nil, fmt.Errorf("page: %w", err)
 	}
 	v := view{Title: p.Title, Description: p.Description, Winner: winner(p, frames["candidates"]), Glance: glance(p, frames["dose"]), Level: levelWords(frames["dose"]),
 		Reading: reading(p, frames), Replies: repliesOf(p, frames["replies"]), Method: method(p, frames), Provenance: provenance(p, frames), Files: filesBeside(p)}
+	for _, u := range undrawn {
+		v.Reading = append(v.Reading, "Not drawn: "+u.Error()+".")
+	}
 	if p.Simulated {
 		v.Simulated = simulatedWords
 	}
@@ -147,6 +150,12 @@ func inline(f figure) template.HTML {
 
 // winner is the chosen candidate, or nil.
 func winner(p params, f *frame) *fact {
+	if f == nil {
+		return nil
+	}
+	if _, missing := p.lacks(f.names); missing != "" {
+		return nil
+	}
 	for i := range f.rows() {
 		if !truth(f.column("winner"), i) {
 			continue

@@ -21,7 +21,7 @@ func main() {
 	}
 }
 
-const version = "1.2.0"
+const version = "1.3.0"
 
 func reportNode() native.Node {
 	return native.Node{
@@ -29,13 +29,14 @@ func reportNode() native.Node {
 		Version: version,
 		Doc:     "One self-contained page of a study's results, with each picture as SVG and PNG and the numbers as JSON.",
 		Operators: []native.Operator{{
-			Name:    "page",
-			Doc:     "Writes index.html, figures/*.svg, figures/*.png and results.json as rows of a table of files.",
-			Inputs:  inputPorts(),
-			Outputs: []native.Port{{Name: "files", Doc: "one row a file", Columns: fileColumns()}},
-			Params:  paramsSchema,
-			Bind:    bindPage,
-			Run:     runPage,
+			Name:   "page",
+			Doc:    "Writes index.html, figures/*.svg, figures/*.png and results.json as rows of a table of files.",
+			Inputs: inputPorts(),
+			Outputs: []native.Port{{Name: "files", Doc: "one row a file", Columns: fileColumns()},
+				{Name: "undrawn", Doc: "tables that were not drawn, where the parameter undrawable lets them be", Columns: undrawnColumns()}},
+			Params: paramsSchema,
+			Bind:   bindPage,
+			Run:    runPage,
 		}},
 	}
 }

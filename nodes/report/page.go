@@ -28,6 +28,7 @@ const paramsSchema = `{
     "scale": {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2, "default": [1, 10], "description": "lowest and highest possible score; dose curves and scores that lie within it are drawn on the whole of it"},
     "max_prompts": {"type": "integer", "minimum": 1, "maximum": 200, "default": 12, "description": "prompts whose replies are shown"},
     "simulated": {"type": "boolean", "default": false, "description": "the page and every picture say that the data are simulated; they do so anyway where a table marks rows in a column simulated"},
+    "undrawable": {"enum": ["error", "note"], "default": "error", "description": "a table that cannot be drawn: an error; or a note on the page and a row of undrawn, beside the pictures of the others"},
     "formats": {"type": "array", "minItems": 1, "items": {"enum": ["html", "svg", "png", "csv", "tex", "json"]}, "default": ["html", "svg", "png", "csv", "tex", "json"],
       "description": "which files are made: the page, pictures, tables for spreadsheets, tables for LaTeX, all numbers as JSON"}
   }
@@ -45,10 +46,14 @@ type params struct {
 	Scale       [2]float64     `json:"scale"`
 	MaxPrompts  int            `json:"max_prompts"`
 	Simulated   bool           `json:"simulated"`
+	Undrawable  string         `json:"undrawable"`
 	Formats     []string       `json:"formats"`
 
 	level string // of the contrasts' intervals: "95% ", or ""
 }
+
+// undrawableNote is the value of undrawable that goes on without a picture.
+const undrawableNote = "note"
 
 // wants says whether files of a format are made.
 func (p params) wants(format string) bool { return slices.Contains(p.Formats, format) }
@@ -102,6 +107,17 @@ func (p *params) pickMeasures(columns []string) {
 	}
 }
 
+// lacks finds a measure of candidates that is not among the columns.
+func (p params) lacks(columns []string) (parameter, name string) {
+	switch {
+	case !slices.Contains(columns, p.Quality):
+		return "quality", p.Quality
+	case !slices.Contains(columns, p.Effect):
+		return "effect", p.Effect
+	}
+	return "", ""
+}
+
 // defaultScore is the one score column that replies may lack.
 const defaultScore = "score"
 
@@ -120,6 +136,16 @@ func fileColumns() []native.Column {
 		{Name: "media_type", Type: "utf8"},
 		{Name: "data", Type: "binary"},
 	}
+}
+
+var undrawnSchema = arrow.NewSchema([]arrow.Field{
+	{Name: "input", Type: arrow.BinaryTypes.String},
+	{Name: "source", Type: arrow.BinaryTypes.String, Nullable: true},
+	{Name: "reason", Type: arrow.BinaryTypes.String},
+}, nil)
+
+func undrawnColumns() []native.Column {
+	return []native.Column{{Name: "input", Type: "utf8"}, {Name: "source", Type: "utf8", Doc: "the node that the table is from"}, {Name: "reason", Type: "utf8"}}
 }
 
 func bindPage(_ context.Context, b *native.Binding) error {
@@ -141,10 +167,8 @@ func bindPage(_ context.Context, b *native.Binding) error {
 	}
 	if s := b.Input("candidates"); s != nil {
 		p.pickMeasures(names(s))
-		for parameter, name := range map[string]string{"quality": p.Quality, "effect": p.Effect} {
-			if s.FieldIndices(name) == nil {
-				return native.ColumnError("candidates", name, "is missing: say in parameter %s which column is meant; the columns are %s", parameter, strings.Join(names(s), ", "))
-			}
+		if parameter, name := p.lacks(names(s)); name != "" && p.Undrawable != undrawableNote {
+			return native.ColumnError("candidates", name, "is missing: say in parameter %s which column is meant; the columns are %s", parameter, strings.Join(names(s), ", "))
 		}
 	}
 	connected := 0
@@ -169,6 +193,7 @@ func bindPage(_ context.Context, b *native.Binding) error {
 		}
 	}
 	b.Output("files", fileSchema)
+	b.Output("undrawn", undrawnSchema)
 	return nil
 }
 
@@ -201,28 +226,31 @@ func runPage(ctx context.Context, t *native.Task) error {
 	for _, f := range frames {
 		p.Simulated = p.Simulated || f.simulated()
 	}
-	files, err := makeFiles(ctx, p, frames, t.Progress)
+	files, undrawn, err := makeFiles(ctx, p, frames, t.Progress)
 	if err != nil {
+		return err
+	}
+	if err := writeUndrawn(t, undrawn); err != nil {
 		return err
 	}
 	return writeFiles(t, files)
 }
 
 // makeFiles makes the page, the pictures, the tables and the numbers.
-func makeFiles(ctx context.Context, p params, frames map[string]*frame, progress func(int64, int64, string)) ([]file, error) {
-	drawings, err := drawAll(p, frames)
+func makeFiles(ctx context.Context, p params, frames map[string]*frame, progress func(int64, int64, string)) ([]file, []undrawable, error) {
+	drawings, undrawn, err := drawAll(p, frames)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var pictures []file
 	figures := make([]figure, len(drawings))
 	for i, d := range drawings {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		progress(int64(i), int64(len(drawings)), "drawing "+d.name)
 		if figures[i], err = d.render(p.wants("png")); err != nil {
-			return nil, fmt.Errorf("picture %s: %w", d.name, err)
+			return nil, nil, fmt.Errorf("picture %s: %w", d.name, err)
 		}
 		if p.wants("svg") {
 			pictures = append(pictures, file{"figures/" + d.name + ".svg", "image/svg+xml", figures[i].svg})
@@ -234,13 +262,13 @@ func makeFiles(ctx context.Context, p params, frames map[string]*frame, progress
 	shown := exhibits(p, frames)
 	tables, err := tablesOf(p, frames, shown)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var files []file
 	if p.wants("html") {
-		html, err := renderPage(p, frames, figures, shown)
+		html, err := renderPage(p, frames, figures, shown, undrawn)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		files = append(files, file{"index.html", "text/html; charset=utf-8", html})
 	}
@@ -248,11 +276,28 @@ func makeFiles(ctx context.Context, p params, frames map[string]*frame, progress
 	if p.wants("json") {
 		results, err := resultsJSON(p, frames)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		files = append(files, file{"results.json", "application/json", results})
 	}
-	return files, nil
+	return files, undrawn, nil
+}
+
+func writeUndrawn(t *native.Task, all []undrawable) error {
+	b := array.NewRecordBuilder(memory.DefaultAllocator, undrawnSchema)
+	defer b.Release()
+	for _, u := range all {
+		b.Field(0).(*array.StringBuilder).Append(u.input)
+		if u.source == "" {
+			b.Field(1).AppendNull()
+		} else {
+			b.Field(1).(*array.StringBuilder).Append(u.source)
+		}
+		b.Field(2).(*array.StringBuilder).Append(u.why.Error())
+	}
+	rows := b.NewRecord()
+	defer rows.Release()
+	return t.Write("undrawn", rows)
 }
 
 func writeFiles(t *native.Task, files []file) error {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -37,6 +38,9 @@ func candidates(p params, f *frame) []candidate {
 // drawCandidates draws quality over effect with the Pareto front. Only the
 // front and the winner are named; the table below the picture names the rest.
 func drawCandidates(p params, f *frame) ([]drawing, error) {
+	if parameter, name := p.lacks(f.names); name != "" {
+		return nil, fmt.Errorf("column %q is missing: say in parameter %s which column is meant; the columns are %s", name, parameter, strings.Join(f.names, ", "))
+	}
 	all := candidates(p, f)
 	if len(all) == 0 {
 		return nil, nil

@@ -43,6 +43,43 @@ func TestLevel(t *testing.T) {
 	}
 }
 
+// A table of estimates names its rows by the words that differ, leaves the
+// intercept out, and knows the value of no effect.
+func TestEstimates(t *testing.T) {
+	names := []string{sourceColumn, "site", "scale", "estimate", "se", "p_value", "ci_lower", "ci_upper", "contrast", "p_adjusted", "adjust", "note"}
+	row := func(scale, contrast string, estimate float64) []any {
+		return []any{"arms", "north", scale, estimate, 0.1, 0.5, estimate - 0.2, estimate + 0.2, contrast, 0.9, "tukey", nil}
+	}
+	f := frameOf(names, row("odds ratio", "a - b", 1.5), row("odds ratio", "a - c", 0.8), row("difference", "a - b", 0.2))
+	groups := estimateGroups(f)
+	if len(groups) != 2 || groups[0].null != 1 || groups[1].null != 0 || !groups[0].adjusted || groups[0].heads != [2]string{"", "Contrast"} {
+		t.Fatalf("groups %+v", groups)
+	}
+	if e := groups[0].rows[1]; e.test != "a - c" || e.outcome != "" || e.corrected != 0.9 || math.Abs(e.low-0.6) > 1e-12 {
+		t.Errorf("a row %+v", e)
+	}
+
+	terms := frameOf([]string{"model", "term", "estimate", "se", "p_value", "ci_lower", "ci_upper", "ratio"},
+		[]any{"m", "(Intercept)", 1.0, 0.1, 0.01, 0.8, 1.2, 2.7}, []any{"m", "dose", 0.5, 0.1, 0.01, 0.3, 0.7, 1.6}, []any{"n", "dose", 0.4, nil, nil, nil, nil, nil})
+	groups = estimateGroups(terms)
+	if len(groups) != 1 || !groups[0].intercept || !groups[0].link || len(groups[0].rows) != 1 || groups[0].rows[0].outcome != "m" || groups[0].rows[0].test != "dose" {
+		t.Fatalf("groups %+v", groups)
+	}
+	drawn, err := estimatesOf("coefficients")(params{}, terms)
+	if err != nil || len(drawn) != 1 || drawn[0].section != "models" || !strings.Contains(drawn[0].caption, "log odds") || !strings.Contains(drawn[0].caption, "Intercepts") {
+		t.Errorf("drawn %+v, %v", drawn, err)
+	}
+
+	means := frameOf([]string{"arm", "quantity", "scale", "estimate", "ci_lower", "ci_upper", "p_value"}, []any{"a", "mean", "response", 5.0, 4.0, 6.0, 0.0}, []any{"b", "mean", "response", 5.5, 4.5, 6.5, 0.0})
+	if groups = estimateGroups(means); len(groups) != 1 || !groups[0].means || !math.IsNaN(groups[0].rows[0].p) {
+		t.Errorf("means %+v", groups)
+	}
+	// A trial's coefficients have other names for their limits: their contrasts are drawn.
+	if drawn, err := estimatesOf("coefficients")(params{}, frameOf([]string{"term", "estimate", "lower_cl"}, []any{"x", 1.0, 0.5})); err != nil || drawn != nil {
+		t.Errorf("drawn %v, %v", drawn, err)
+	}
+}
+
 func TestDigitsFor(t *testing.T) {
 	for _, c := range []struct {
 		low, high float64
@@ -80,7 +117,7 @@ func TestForestRows(t *testing.T) {
 		if len(part) > forestMost || i > 0 && part[0].outcome == parts[i-1][len(parts[i-1])-1].outcome {
 			t.Errorf("part %d: %d rows, from %s", i, len(part), part[0].outcome)
 		}
-		fo := &forest{plot: newPlot("", ""), rows: part, looks: specLooks(all)}
+		fo := &forest{plot: newPlot("", ""), heads: [2]string{"Outcome", "Test"}, rows: part, looks: specLooks(all)}
 		if _, err := fo.layOut(); err != nil {
 			t.Fatal(err)
 		}

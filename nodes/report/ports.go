@@ -36,7 +36,7 @@ func inputPorts() []native.Port {
 		{Name: "associations", Optional: true, Doc: "tests of association with their counts, as trial#analyse gives", Columns: []native.Column{
 			column("outcome", "string", ""), column("treatment", "string", ""), column("chi_sq", "number", ""), column("p_value", "number", ""), column("group", "string", ""), column("level", "string", ""), column("n", "integer", "")}},
 		{Name: "models", Optional: true, Doc: "models behind the contrasts, shown as they are", Columns: []native.Column{column("formula", "string", ""), column("log_lik", "number", "")}},
-		{Name: "coefficients", Optional: true, Doc: "their coefficients, shown as they are", Columns: []native.Column{column("term", "string", ""), column("estimate", "number", ""), column("se", "number", "")}},
+		{Name: "coefficients", Optional: true, Doc: "coefficients of models, as model#fit gives: forest plots and tables; those of trial#analyse are shown as tables", Columns: []native.Column{column("term", "string", ""), column("estimate", "number", ""), column("se", "number", "")}},
 		{Name: "components", Optional: true, Doc: "their variance components, shown as they are", Columns: []native.Column{column("group", "string", ""), column("covariance", "number", "")}},
 		{Name: "flow", Optional: true, Doc: "counts of a CONSORT flow, as design#consort gives", Columns: []native.Column{
 			column("stage", "string", ""), column("step", "number", "order of the stages"), column("n", "integer", "came to the stage"), column("lost", "integer", "of them, went no further"),
@@ -56,7 +56,7 @@ func inputPorts() []native.Port {
 		{Name: "power", Optional: true, Doc: "power by simulation, as design#power gives", Columns: []native.Column{
 			column("participants", "number", ""), column("power", "number", ""), column("test", "string", "a curve for each"), optional("spec", "string", "a curve for each"), optional("outcome", "string", "a panel for each"),
 			optional("ci_lower", "number", ""), optional("ci_upper", "number", "")}},
-		{Name: "tables", Optional: true, Doc: "further tables, shown as they are", Columns: []native.Column{optional(sourceColumn, "string", "in any input: the node that a row is from; tables of several nodes are shown apart")}},
+		{Name: "tables", Optional: true, Doc: "further tables; those of estimates with limits, as model#means gives, with forest plots", Columns: []native.Column{optional(sourceColumn, "string", "in any input: the node that a row is from; tables of several nodes are shown apart")}},
 	}
 }
 
