@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -228,11 +229,11 @@ func (c *flowChart) rows(boxes []*flowBox, arms []string, centre func(int) float
 }
 
 func stageLines(b *flowBox) []string {
-	return []string{fmt.Sprintf("%s (n = %s)", b.stage, short(b.n))}
+	return []string{fmt.Sprintf("%s (n\u00a0=\u00a0%s)", b.stage, short(b.n))}
 }
 
 func lostLines(b *flowBox) []string {
-	lines := []string{fmt.Sprintf("Went no further (n = %s)", short(b.lost))}
+	lines := []string{fmt.Sprintf("Went no further (n\u00a0=\u00a0%s)", short(b.lost))}
 	for _, r := range b.reasons {
 		lines = append(lines, "• "+r)
 	}
@@ -264,12 +265,15 @@ func (c *flowChart) line(arrow bool, xy ...float64) {
 }
 
 // wrap breaks a text into lines of a width, words that are too long too; at
+// nbsp is a space that no line ends at.
+const nbsp = '\u00a0'
+
 // most six lines.
 func wrap(s string, width vg.Length, bold bool) []string {
 	style := flowStyle(bold)
 	var lines []string
 	now := ""
-	for _, word := range strings.Fields(s) {
+	for _, word := range strings.FieldsFunc(s, func(r rune) bool { return r != nbsp && unicode.IsSpace(r) }) {
 		for {
 			next := strings.TrimSpace(now + " " + word)
 			if style.Width(next) <= width || now == "" && len([]rune(word)) < 2 {

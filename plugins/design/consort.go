@@ -25,7 +25,7 @@ Stages are passed in order: a participant leaves after the first stage whose los
 			{Name: "n", Type: "int64", Doc: "came to the stage"}, {Name: "lost", Type: "int64", Doc: "of them, did not come to the next"},
 			{Name: "reason", Type: "utf8", Doc: "null in the row that counts all reasons"}}}},
 		Params: `{"type": "object", "additionalProperties": false, "required": ["stages", "arms"], "properties": {
-			"arms": {"type": "array", "items": {"type": "string"}, "minItems": 1, "description": "columns whose combination is the arm"},
+			"arms": {"type": "array", "items": {"type": "string"}, "minItems": 1, "description": "columns whose combination is the arm; a number goes with its column's name"},
 			"randomised": {"type": "string", "default": "", "description": "stage from which on arms are counted apart; empty: the first"},
 			"stages": {"type": "array", "minItems": 1, "description": "the stages in order", "items": {"type": "object", "additionalProperties": false, "required": ["name"], "properties": {
 				"name": {"type": "string", "minLength": 1},
@@ -114,7 +114,12 @@ func (t *consort) Process(_ string, in *sdk.Batch, _ *sdk.Outputs) error {
 		p := design.Participant{Reached: len(t.Stages) - 1}
 		var arm []string
 		for _, a := range t.Arms {
-			if text, ok := group.Text(in.Col(a), i); ok {
+			c := in.Col(a)
+			text, ok := group.Text(c, i)
+			switch {
+			case ok && c.Type().IsNumber():
+				arm = append(arm, a+" "+text) // a number alone says nothing
+			case ok:
 				arm = append(arm, strings.Clone(text))
 			}
 		}
@@ -172,6 +177,10 @@ func (t *consort) Finish(out *sdk.Outputs) error {
 		return sdk.Errorf("%v", err)
 	}
 	rows := out.Port("flow")
+	reasons := map[string]bool{} // stages that give any
+	for _, s := range t.Stages {
+		reasons[s.Name] = s.Reason != ""
+	}
 	write := func(b design.Box, n, lost int, reason string) {
 		rows.Col("stage").Str(b.Stage)
 		rows.Col("step").Int(int64(slices.Index(names, b.Stage)) + 1)
@@ -183,6 +192,9 @@ func (t *consort) Finish(out *sdk.Outputs) error {
 	}
 	for _, b := range boxes {
 		write(b, b.N, b.Lost, "")
+		if !reasons[b.Stage] {
+			continue
+		}
 		for _, r := range b.Reasons {
 			text := r.Text
 			if text == "" {

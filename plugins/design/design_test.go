@@ -90,7 +90,7 @@ func TestFlow(t *testing.T) {
 			continue
 		}
 		counted++
-		if want := there[fmt.Sprint(r["stage"], " ", r["arm"])]; r["n"] != int64(want) || want == 0 {
+		if want := there[fmt.Sprint(r["stage"], " ", strings.TrimPrefix(r["arm"].(string), "lambda "))]; r["n"] != int64(want) || want == 0 {
 			t.Errorf("stage %v, arm %v: %v, and %d have rows", r["stage"], r["arm"], r["n"], want)
 		}
 	}
@@ -193,8 +193,8 @@ func TestConsort(t *testing.T) {
 	}
 	sdktest.Equal(t, out["flow"],
 		row("assessed", 1, nil, 4, 1, nil), row("assessed", 1, nil, 4, 1, "declined"),
-		row("randomised", 2, "a 1", 2, 1, nil), row("randomised", 2, "a 1", 2, 1, "moved"), row("randomised", 2, "b 1", 1, 0, nil),
-		row("analysed", 3, "a 1", 1, 0, nil), row("analysed", 3, "b 1", 1, 0, nil))
+		row("randomised", 2, "a dose 1", 2, 1, nil), row("randomised", 2, "a dose 1", 2, 1, "moved"), row("randomised", 2, "b dose 1", 1, 0, nil),
+		row("analysed", 3, "a dose 1", 1, 0, nil), row("analysed", 3, "b dose 1", 1, 0, nil))
 	for change, want := range map[[2]string]string{
 		{`"arm", "dose"`, `"amr"`}:                                           `did you mean "arm"`,
 		{`"lost_values": ["lost"], `, ``}:                                    "lost_values",
