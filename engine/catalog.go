@@ -328,7 +328,7 @@ func nearFile(path string) string {
 
 // foundNative is a native node's program in its folder.
 func (c *catalog) foundNative(dir string, env []string) (*program, error) {
-	n, err := native.Open(dir, native.Options{Env: env})
+	n, err := native.Open(dir, native.Options{Env: env, Slow: c.e.cfg.Slow})
 	if err != nil {
 		return nil, err
 	}

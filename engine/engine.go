@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/seed-4012077a/flow/engine/internal/cache"
 	"github.com/seed-4012077a/flow/engine/internal/fingerprint"
@@ -41,6 +42,9 @@ type Config struct {
 	Jobs int
 	// Notice is told of what the engine put right by itself. It may be nil.
 	Notice func(error)
+	// Slow is told once of a native node whose start takes long: how long it
+	// has taken, and how long it may. It may be nil.
+	Slow func(node string, waited, limit time.Duration)
 }
 
 // Engine is an open workspace. It is safe for concurrent use.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -117,6 +118,8 @@ func (a *app) printError(err error) {
 		_ = bad.Render(a.err, a.colourOn(a.err))
 	case errors.Is(err, errInterrupted):
 		fmt.Fprintln(a.err, "flow: interrupted; what was finished is kept, run again to go on")
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintln(a.err, "flow: interrupted")
 	case errors.As(err, &usage):
 		fmt.Fprintf(a.err, "flow: %v\n", err)
 	case a.told && errors.As(err, &node):
@@ -219,6 +222,9 @@ func (a *app) open() (*engine.Engine, error) {
 		Args:      a.args,
 		Jobs:      a.jobs,
 		Notice:    func(err error) { fmt.Fprintf(a.err, "flow: note: %v\n", err) },
+		Slow: func(node string, waited, limit time.Duration) {
+			fmt.Fprintf(a.err, "flow: note: native node %s has not answered for %v; it is given %v (Ctrl-C ends the waiting)\n", node, waited, limit)
+		},
 	}
 	if sub, err := fs.Sub(plugins.Dist, "dist"); err == nil {
 		cfg.Embedded = sub

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -298,10 +299,18 @@ func TestFailedStarts(t *testing.T) {
 			t.Parallel()
 			dir := crank(t)
 			manifest(t, dir, "./crank", how)
-			p := open(t, dir, Options{StartTimeout: 2 * time.Second})
+			var slow atomic.Int32
+			p := open(t, dir, Options{StartTimeout: 2 * time.Second, Slow: func(node string, waited, limit time.Duration) {
+				if node == "crank" && waited < limit {
+					slow.Add(1)
+				}
+			}})
 			_, err := p.Operators(t.Context())
 			if err == nil {
 				t.Fatal("no error")
+			}
+			if how == "mute" && slow.Load() != 1 {
+				t.Errorf("told %d times that it is slow", slow.Load())
 			}
 			for _, w := range append(want, "native node crank") {
 				if !strings.Contains(err.Error(), w) {

@@ -27,8 +27,13 @@ type process struct {
 	rpc    nodev1.NodeClient
 }
 
-// start starts the program and waits until it answers, at most for timeout.
-func start(ctx context.Context, m Manifest, dir, executable string, env []string, l *lines, timeout time.Duration) (*process, error) {
+// slowStart is when a start takes long enough to say so.
+const slowStart = 5 * time.Second
+
+// start starts the program and waits until it answers, at most for the start's
+// timeout.
+func start(ctx context.Context, m Manifest, dir, executable string, env []string, l *lines, o Options) (*process, error) {
+	timeout := o.StartTimeout
 	sockets, err := socketFolder()
 	if err != nil {
 		return nil, fmt.Errorf("native node %s: %w", m.Name, err)
@@ -65,6 +70,11 @@ func start(ctx context.Context, m Manifest, dir, executable string, env []string
 	// go-plugin bounds the handshake, and not what follows it.
 	answered := make(chan error, 1)
 	go func() { answered <- p.connect() }()
+	if o.Slow != nil {
+		slow := min(slowStart, timeout/4)
+		said := time.AfterFunc(slow, func() { o.Slow(m.Name, slow, timeout) })
+		defer said.Stop()
+	}
 	select {
 	case err = <-answered:
 	case <-time.After(timeout + timeout/4):

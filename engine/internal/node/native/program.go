@@ -29,6 +29,10 @@ type Options struct {
 	Silence      time.Duration // a running task without any event: it hangs; 0: 2 min
 	Grace        time.Duration // between a cancellation and the kill; 0: 10 s
 
+	// Slow is told once of a start that takes long: how long it has taken, and
+	// how long it may. May be nil.
+	Slow func(node string, waited, limit time.Duration)
+
 	// Log takes the process's lines while it runs no task. May be nil.
 	Log io.Writer
 }
@@ -275,7 +279,7 @@ func (p *Program) startChecked() (*process, error) {
 		return nil, fmt.Errorf("native node %s: its files in %s changed while flow ran: run flow again", p.manifest.Name, p.dir)
 	}
 	l := &lines{idle: p.options.Log}
-	return start(p.ctx, p.manifest, p.dir, p.executable, slices.Clone(p.env), l, p.options.StartTimeout)
+	return start(p.ctx, p.manifest, p.dir, p.executable, slices.Clone(p.env), l, p.options)
 }
 
 // Close ends the process, after a moment in which it may end by itself.
