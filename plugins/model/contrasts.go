@@ -29,6 +29,7 @@ type contrastParams struct {
 // or an interaction, or named ones.
 type family struct {
 	name, adjust, parameter string
+	control                 string
 	method                  emm.Method
 	interaction             map[string]emm.Method
 	named                   []contrastParams
@@ -52,7 +53,7 @@ func families(all []contrastParams, adjust string, of []string) ([]family, error
 		if correction == "" || correction == "default" {
 			correction = adjust
 		}
-		f := family{adjust: correction, parameter: at}
+		f := family{adjust: correction, parameter: at, control: c.Control}
 		var err error
 		switch {
 		case c.Method != "":
@@ -156,6 +157,9 @@ func custom(set *emm.Set, named []contrastParams) (emm.Method, error) {
 func (t *means) contrast(out *sdk.Outputs, g int, m *fitted, set *emm.Set, f family) {
 	made, found, scale, err := t.contrasts(m, set, f)
 	if err != nil {
+		if f.named != nil || f.control != "" {
+			t.mistook(f.parameter, err)
+		}
 		t.rows.warn(t.opening, f.parameter, g, err)
 		rows := t.rows.lead(out, "contrasts", g)
 		for _, name := range t.p.By {

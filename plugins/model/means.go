@@ -78,6 +78,8 @@ type means struct {
 	grid      emm.GridOptions
 	averaging emm.Weights
 	families  []family
+	fitted    int                 // groups with a model
+	mistakes  map[string]mistaken // by parameter
 }
 
 func openMeans(o sdk.Opening) (sdk.Task, error) {
@@ -204,11 +206,40 @@ func (t *means) Finish(out *sdk.Outputs) error {
 		m, err := t.p.fit(t.p.Formula, t.rows.part(all, g))
 		putFit(t.rows.lead(out, "fit", g), &t.p.spec, t.p.Formula, m, err)
 		if err == nil {
+			t.fitted++
 			err = t.write(out, g, m)
 		}
 		if err != nil {
 			t.rows.warn(t.opening, "no means", g, err)
 			t.none(out, g, err)
+		}
+	}
+	return t.mistake()
+}
+
+// mistaken counts the groups in which a parameter named what is not there.
+type mistaken struct {
+	groups int
+	err    error // the first
+}
+
+func (t *means) mistook(parameter string, err error) {
+	if t.mistakes == nil {
+		t.mistakes = map[string]mistaken{}
+	}
+	m := t.mistakes[parameter]
+	if m.groups++; m.err == nil {
+		m.err = err
+	}
+	t.mistakes[parameter] = m
+}
+
+// mistake is the error of a name that no group knows: it is misspelt. One that
+// some groups know is a note in the others.
+func (t *means) mistake() error {
+	for _, parameter := range sortedKeys(t.mistakes) {
+		if m := t.mistakes[parameter]; m.groups == t.fitted {
+			return sdk.ParamError(parameter, "%v", m.err)
 		}
 	}
 	return nil
@@ -236,9 +267,11 @@ func (t *means) write(out *sdk.Outputs, g int, m *fitted) error {
 		set, err = emm.Slopes(model, t.p.Slopes, t.grid, t.p.Of, t.p.By, t.averaging)
 	} else {
 		var grid *emm.Grid
-		if grid, err = emm.NewGrid(model, t.grid); err == nil {
-			set, err = grid.Means(t.p.Of, t.p.By, t.averaging)
+		if grid, err = emm.NewGrid(model, t.grid); err != nil {
+			t.mistook("at", err)
+			return err
 		}
+		set, err = grid.Means(t.p.Of, t.p.By, t.averaging)
 	}
 	if err != nil {
 		return err

@@ -235,3 +235,32 @@ func TestBootstrap(t *testing.T) {
 	again := r.run(t, bootstrapOperator(), params)
 	sdktest.Equal(t, again["estimates"], out["estimates"].Rows...)
 }
+
+// A mean that no group has is a mistake of the parameters; one that some have
+// is missing in the others.
+func TestMeansThatAreNotThere(t *testing.T) {
+	in := sdktest.Of("g: utf8, arm: utf8, y: float64")
+	for i := range 12 {
+		in.Rows = append(in.Rows,
+			sdktest.Row{"g": "one", "arm": []string{"a", "b"}[i%2], "y": float64(i % 5)},
+			sdktest.Row{"g": "two", "arm": []string{"a", "c"}[i%2], "y": float64(i % 7)})
+	}
+	const params = `{"formula": "y ~ arm", "of": ["arm"], "group_by": ["g"], %s}`
+	for more, want := range map[string]string{
+		`"contrasts": [{"name": "x", "plus": ["a"], "minus": ["d"]}]`:   `parameter contrasts[0]: contrast "x": there is no mean "d"`,
+		`"contrasts": [{"method": "trt.vs.ctrl", "control": "d"}]`:      `parameter contrasts[0]: no mean "d" to be the control`,
+		`"at": {"arm": ["a", "d"]}, "contrasts": []`:                    `parameter at: reference grid: arm has no level "d"`,
+		`"contrasts": [{"method": "pairwise"}], "at": {"arm": ["e"]}`:   `parameter at`,
+		`"contrasts": [{"name": "x", "weights": [1, -1, 0]}], "at": {}`: `has 3 weights for 2 means`,
+	} {
+		if _, err := sdktest.Run(t, meansOperator(), fmt.Sprintf(params, more), 0, sdktest.Tables{"data": in}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", more, err, want)
+		}
+	}
+	out := must(t, meansOperator(), fmt.Sprintf(params, `"contrasts": [{"name": "x", "plus": ["b"], "minus": ["a"]}]`), sdktest.Tables{"data": in})
+	for _, row := range out["contrasts"].Rows {
+		if (row["g"] == "one") != (row["estimate"] != nil) || (row["g"] == "two") != (row["note"] != nil) {
+			t.Errorf("contrast %v", row)
+		}
+	}
+}
