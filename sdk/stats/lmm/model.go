@@ -116,6 +116,7 @@ func (m *Model) note() {
 	if m.design != nil && len(m.design.Aliased) > 0 {
 		m.notes = append(m.notes, "dropped as linear combinations of other columns: "+strings.Join(m.design.Aliased, ", "))
 	}
+	m.notes = append(m.notes, m.q.undetermined()...)
 	for _, s := range m.singular() {
 		m.notes = append(m.notes, "singular fit: "+s)
 	}

@@ -122,6 +122,71 @@ func TestSingularIsSaid(t *testing.T) {
 	}
 }
 
+// TestUndetermined: a variance that another gives as well is told of, and one
+// that is only hard to tell is not.
+func TestUndetermined(t *testing.T) {
+	_, fr := readR(t)
+	x, _ := fr.Column("x")
+	twice, epoch := make([]float64, fr.Rows()), make([]float64, fr.Rows())
+	half := make([]int32, fr.Rows())
+	for i, v := range x.Num {
+		twice[i], epoch[i], half[i] = 2*v-3, 1.7e9+86400*v, int32(i%2)
+	}
+	for name, v := range map[string][]float64{"twice": twice, "epoch": epoch} {
+		if err := fr.AddNumeric(name, v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a, b := make([]float64, fr.Rows()), make([]float64, fr.Rows())
+	for i, h := range half {
+		a[i], b[i] = float64(h), float64(1-h)
+	}
+	for name, v := range map[string][]float64{"a": a, "b": b} {
+		if err := fr.AddNumeric(name, v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := fr.AddFactor("half", half, []string{"a", "b"}); err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]string{
+		"y~x+(1+x+twice|subj)":                 "the variance of twice in (1 + x + twice | subj) is not determined: the column is a linear combination of others in (1 + x + twice | subj)",
+		"y~x+(1|subj)+(1+x|subj)":              "the variance of (Intercept) in (1 | subj) is not determined: the column is a linear combination of others in (1 + x | subj)",
+		"y~x+(0+x|subj)+(0+I(3*x)|subj)":       "in (0 + I(3 * x) | subj) is not determined",
+		"y~x+(1|subj)+(0+half|subj)":           "the variance of (Intercept) in (1 | subj) is not determined",
+		"y~x+(1|subj)+(0+a||subj)+(0+b||subj)": "", // heterogeneous variances beside a common one
+		"y~x+(0+x+twice|subj)+(1|subj)":        "the variance of (Intercept) in (1 | subj) is not determined",
+		"y~x+(0+x|subj)+(0+twice|subj)":        "",
+		"y~x+(1+epoch|subj)":                   "",
+		"y~x+(1+x|subj)+(1|site)":              "",
+	} {
+		f, err := formula.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := f.Design(fr, formula.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		in, err := fromDesign(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q, err := newProblem(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := strings.Join(q.undetermined(), "\n")
+		if want == "" && got != "" || !strings.Contains(got, want) || strings.Count(got, "\n") > 0 {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+	m := fitFormula(t, "y~x+(1|subj)+(1+x|subj)", fr, formula.Options{}, Options{REML: true})
+	if !strings.Contains(strings.Join(m.Notes(), "\n"), "not determined") {
+		t.Error(m.Notes())
+	}
+}
+
 func small(t *testing.T) *frame.Frame {
 	t.Helper()
 	fr := frame.New(8)
