@@ -163,10 +163,13 @@ func (lay *layout) upright(x []float64) {
 }
 
 // polish takes Newton steps until one would lower D by less than 1e-12, and
-// returns the Hessian.
+// returns the Hessian there. A Hessian takes many evaluations: that of a point
+// from which a step would lower D by less than 1e-9, which is 3e-5 standard
+// errors away, serves for the minimum too.
 func (m *Model) polish(f objective, at *point, scale []float64) (*mat.SymDense, error) {
 	var h *mat.SymDense
-	for range 6 {
+	d, steps := len(at.x), 0
+	for steps < 6 {
 		var err error
 		if h, err = hessian(f, at.x, scale); err != nil {
 			return nil, fmt.Errorf("the curvature at the minimum: %w", err)
@@ -175,25 +178,27 @@ func (m *Model) polish(f objective, at *point, scale []float64) (*mat.SymDense, 
 		if !c.Factorize(h) {
 			return h, nil // finish says so
 		}
-		d := len(at.x)
-		step := mat.NewVecDense(d, nil)
-		if err := c.SolveVecTo(step, mat.NewVecDense(d, at.g)); err != nil {
-			return h, nil
+		for near := true; near; {
+			step := mat.NewVecDense(d, nil)
+			if err := c.SolveVecTo(step, mat.NewVecDense(d, at.g)); err != nil {
+				return h, nil
+			}
+			m.Gradient = mat.Dot(step, mat.NewVecDense(d, at.g)) / 2
+			if m.Gradient < 1e-12 {
+				return h, nil
+			}
+			x := make([]float64, d)
+			for j := range x {
+				x[j] = at.x[j] - step.AtVec(j)
+			}
+			v, g, err := f(x)
+			if m.Iterations++; err != nil || v > at.f+1e-9 {
+				return h, nil
+			}
+			near = m.Gradient < 1e-9 && steps < 6
+			steps++
+			*at = point{x, v, g}
 		}
-		m.Gradient = mat.Dot(step, mat.NewVecDense(d, at.g)) / 2
-		if m.Gradient < 1e-12 {
-			return h, nil
-		}
-		x := make([]float64, d)
-		for j := range x {
-			x[j] = at.x[j] - step.AtVec(j)
-		}
-		v, g, err := f(x)
-		m.Iterations++
-		if err != nil || v > at.f+1e-9 {
-			return h, nil
-		}
-		*at = point{x, v, g}
 	}
 	return h, nil
 }
