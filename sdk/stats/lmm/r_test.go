@@ -123,7 +123,7 @@ func TestAgainstR(t *testing.T) {
 			m := fitFormula(t, r.Formula, fr, formula.Options{Weights: r.Weights}, Options{REML: r.REML})
 			againstR(t, m, r)
 			if r.Kr != nil {
-				k := fitFormula(t, r.Formula, fr, formula.Options{}, Options{REML: true, DF: KenwardRoger})
+				k := fitFormula(t, r.Formula, fr, formula.Options{Weights: r.Weights}, Options{REML: true, DF: KenwardRoger})
 				againstKR(t, k, r)
 			}
 		})

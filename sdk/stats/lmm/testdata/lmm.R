@@ -14,17 +14,22 @@ d <- g[sort(sample(nrow(g),190)),]; d$site <- factor(c("n","e","s","w","m")[1+(a
 stopifnot(!anyNA(d))
 models <- list(
  crossed=list(y~x*f+(1+x|subj)+(1|item)), vectors=list(y~x+f+(1+x|subj)+(1+x|item)), uncorrelated=list(y~x+(1|subj)+(0+x|subj)+(1|item)+(0+x|item)),
- three=list(y~x+(1|subj)+(1|item)+(1|site)), nested=list(y~x+(1|site/subj)), weighted=list(y~x*f+(1+x|subj)+(1|item),w="w"), offset=list(y~x+(1|subj)+offset(o)),
- weighted_one=list(y~x+f+(1+t|subj),w="w"), quadratic=list(y~t+I(t^2)+(1+t+I(t^2)|subj)), no_intercept=list(y~0+f+f:x+(1|subj)), mean_only=list(y~1+(1|subj)),
+ three=list(y~x+(1|subj)+(1|item)+(1|site)), nested=list(y~x+(1|site/subj)), weighted=list(y~x*f+(1+x|subj)+(1|item),w="w",scaled="(0+sw+sx|subj)+(0+sw|item)"), offset=list(y~x+(1|subj)+offset(o)),
+ weighted_one=list(y~x+f+(1+t|subj),w="w",scaled="(0+sw+st|subj)"), quadratic=list(y~t+I(t^2)+(1+t+I(t^2)|subj)), no_intercept=list(y~0+f+f:x+(1|subj)), mean_only=list(y~1+(1|subj)),
  singular_one=list(z~x+(1|subj)), singular_slope=list(z~x+(1+x|subj)), singular_crossed=list(z~x+(1+x|subj)+(1|item)))
 L2 <- function(m) { p <- length(fixef(m)); L <- diag(p)[-1,,drop=FALSE]; if (nrow(L)>3) L <- L[1:3,]; L }
 fit1 <- function(s, REML) { f <- s[[1]]; environment(f) <- globalenv(); if (is.null(s$w)) lmerTest::lmer(f,d,REML=REML,control=tight) else { ww <<- d[[s$w]]; lmerTest::lmer(f,d,REML=REML,control=tight,weights=ww) } }
+# pbkrtest leaves weights out of account. Rows times the square root of their weight have unit weights: the same model.
+weightedKR <- function(m, s, L) { sw <- sqrt(d$w); dd <- as.data.frame(unname(getME(m,"X")*sw)); names(dd) <- X <- paste0("X",seq_along(dd)); dd <- cbind(dd,yw=d$y*sw,sw=sw,sx=d$x*sw,st=d$t*sw,subj=d$subj,item=d$item)
+ f <- as.formula(paste("yw ~ 0 +",paste(X,collapse="+"),"+",s$scaled)); k <- lmerTest::lmer(f,dd,control=tight); stopifnot(abs(sigma(k)-sigma(m))<1e-5)
+ co <- coef(summary(k,ddf="Kenward-Roger")); j <- KRmodcomp(k,L)$test; list(kr=list(se=I(unname(co[,"Std. Error"])),df=I(unname(co[,"df"])),vcov=unname(as.matrix(vcovAdj(k)))), krjoint=list(F=j["Ftest","stat"],ndf=j["Ftest","ndf"],ddf=j["Ftest","ddf"],p=j["Ftest","p.value"])) }
 one <- function(s, REML) { m <- fit1(s, REML)
  co <- coef(summary(m)); r <- list(formula=paste(deparse(s[[1]],width.cutoff=500),collapse=" "), weights=if(is.null(s$w)) "" else s$w, REML=REML, nobs=nobs(m), npar=attr(logLik(m),"df"), terms=I(rownames(co)), estimate=I(unname(co[,"Estimate"])), se=I(unname(co[,"Std. Error"])), df=I(unname(co[,"df"])), p=I(unname(co[,ncol(co)])),
   crit=unname(if(REML) REMLcrit(m) else -2*as.numeric(logLik(m))), logLik=as.numeric(logLik(m)), AIC=AIC(m), BIC=BIC(m), sigma=sigma(m), vc=as.data.frame(VarCorr(m)), fitted=unname(fitted(m)))
  re <- ranef(m,condVar=TRUE); r$ranef <- lapply(re,function(e) list(levels=rownames(e),mean=unname(as.matrix(e)),var=tryCatch({v <- attr(e,"postVar"); if (is.list(v)) NULL else unname(lapply(seq_len(dim(v)[3]),function(k) as.matrix(v[,,k])))}, error=function(e) NULL)))
  if (length(fixef(m))>1) { L <- L2(m); k <- contestMD(m,L); r$joint <- list(L=unname(L),F=k[["F value"]],ndf=k$NumDF,ddf=k$DenDF,p=k[["Pr(>F)"]])
-  if (REML && is.null(s$w)) { c2 <- coef(summary(m,ddf="Kenward-Roger")); r$kr <- list(se=I(unname(c2[,"Std. Error"])),df=I(unname(c2[,"df"])),vcov=unname(as.matrix(vcovAdj(m)))); k <- KRmodcomp(m,L)$test; r$krjoint <- list(F=k["Ftest","stat"],ndf=k["Ftest","ndf"],ddf=k["Ftest","ddf"],p=k["Ftest","p.value"]) } }
+  if (REML && is.null(s$w)) { c2 <- coef(summary(m,ddf="Kenward-Roger")); r$kr <- list(se=I(unname(c2[,"Std. Error"])),df=I(unname(c2[,"df"])),vcov=unname(as.matrix(vcovAdj(m)))); k <- KRmodcomp(m,L)$test; r$krjoint <- list(F=k["Ftest","stat"],ndf=k["Ftest","ndf"],ddf=k["Ftest","ddf"],p=k["Ftest","p.value"]) }
+  if (REML && !is.null(s$w)) r <- c(r, weightedKR(m,s,L)) }
  r }
 res <- list(data=lapply(d,function(c) if (is.factor(c)) as.character(c) else c), models=c(lapply(models,one,TRUE), setNames(lapply(models,one,FALSE),paste0(names(models),"_ML"))))
 big <- lme4::lmer(y~x*f+(1+x|subj)+(1|item),d,REML=FALSE,control=tight); small <- lme4::lmer(y~x+f+(1+x|subj)+(1|item),d,REML=FALSE,control=tight)
