@@ -10,7 +10,7 @@ VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 # Everything that goes into a guest: a change rebuilds all plugins.
 GUEST    := $(shell find sdk/go sdk/abi sdk/dense sdk/stats plugins/internal -name '*.go' -not -name '*_test.go' 2>/dev/null) go.mod go.sum
 
-.PHONY: run build plugins nodes test race vet fuzz crash test-python venv bench bench-full bench-stats r test-r clean help FORCE
+.PHONY: run build plugins nodes test race vet fuzz crash test-python test-llamacpp venv bench bench-full bench-stats r test-r clean help FORCE
 
 run: build ## build, then run the study in small (pipeline.toml)
 	bin/flow run pipeline.toml
@@ -82,6 +82,18 @@ test-python: build venv ## the model's references by PyTorch, a native node in P
 	@! grep -q -- '--- SKIP' $(VENV)/native.log
 	FLOW_PYTHON="$(CURDIR)/$(VENV)/bin/python" $(GO) test -count=1 -v -run 'TestOtherLibrariesRead' ./engine/internal/table/ipc | tee $(VENV)/ipc.log
 	@! grep -q -- '--- SKIP' $(VENV)/ipc.log
+
+# llama.cpp's source comes with a package of PyPI. Its build takes ten minutes
+# of two cores, so CI leaves it out; it is for changes of the export.
+LLAMACPP_SDIST := llama_cpp_python-0.3.36
+LLAMACPP       := $(VENV)/llamacpp
+test-llamacpp: build venv ## the exported GGUF vector, loaded and applied by llama.cpp itself (builds it)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check gguf cmake ninja
+	test -d $(LLAMACPP)/$(LLAMACPP_SDIST) || { $(VENV)/bin/pip download --quiet --disable-pip-version-check --no-deps --no-binary llama-cpp-python -d $(LLAMACPP) llama-cpp-python==$(LLAMACPP_SDIST:llama_cpp_python-%=%) && \
+		tar -C $(LLAMACPP) -xzf $(LLAMACPP)/$(LLAMACPP_SDIST).tar.gz; }
+	$(VENV)/bin/cmake -G Ninja -S nodes/steer/llamacpp -B $(LLAMACPP)/build -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(VENV)/bin/ninja -DCMAKE_BUILD_TYPE=Release -DLLAMA_CPP=$(CURDIR)/$(LLAMACPP)/$(LLAMACPP_SDIST)/vendor/llama.cpp
+	$(VENV)/bin/ninja -C $(LLAMACPP)/build score
+	$(VENV)/bin/python -B nodes/steer/llamacpp/check.py --flow bin/flow --score $(LLAMACPP)/build/score --work $(LLAMACPP)/work
 
 # R_PACKAGES are Debian's; they bring R itself.
 R_PACKAGES := r-base-core $(addprefix r-cran-,lme4 lmertest emmeans psych pbkrtest sandwich lmtest polycor gparotation jsonlite survival)
