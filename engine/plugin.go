@@ -41,19 +41,33 @@ func (c *catalog) host(ctx context.Context) (*wasm.Host, error) {
 	if c.wasm != nil {
 		return c.wasm, nil
 	}
-	dir := c.e.cfg.CodeCache
-	if dir == "" {
-		var err error
-		if dir, err = c.e.folder("code"); err != nil {
-			return nil, err
-		}
+	host, err := wasm.Open(ctx, wasm.Config{CacheDir: c.e.cfg.CodeCache})
+	if c.e.cfg.CodeCache == "" || err != nil {
+		host, err = c.hostInWorkspace(ctx, err)
 	}
-	host, err := wasm.Open(ctx, wasm.Config{CacheDir: dir})
 	if err != nil {
 		return nil, err
 	}
 	c.wasm = host
 	return host, nil
+}
+
+// hostInWorkspace keeps compiled code in the workspace; where that cannot be
+// either, nowhere. why says why it is not kept for all workspaces: a home that
+// is read-only or another user's must not keep anybody from a run.
+func (c *catalog) hostInWorkspace(ctx context.Context, why error) (*wasm.Host, error) {
+	dir, err := c.e.folder("code")
+	if err == nil {
+		var host *wasm.Host
+		if host, err = wasm.Open(ctx, wasm.Config{CacheDir: dir}); err == nil {
+			return host, nil
+		}
+	}
+	if why == nil {
+		why = err
+	}
+	c.e.cfg.Notice(fmt.Errorf("compiled plugins cannot be kept, so each run compiles them: %w", why))
+	return wasm.Open(ctx, wasm.Config{})
 }
 
 type wasmProgram struct{ p *wasm.Plugin }

@@ -40,6 +40,15 @@ func openCodeCache(dir string) (*codeCache, error) {
 	if err := checkOwner(dir, info); err != nil {
 		return nil, err
 	}
+	// One that is the user's own may still be on a read-only file system.
+	probe, err := os.CreateTemp(dir, "probe")
+	if err != nil {
+		return nil, fmt.Errorf("the folder for compiled plugins: %w", err)
+	}
+	probe.Close()
+	if err := os.Remove(probe.Name()); err != nil {
+		return nil, fmt.Errorf("the folder for compiled plugins: %w", err)
+	}
 	c := &codeCache{dir: dir}
 	c.prune()
 	return c, nil
