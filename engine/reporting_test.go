@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"testing"
 
 	"github.com/apache/arrow/go/v17/arrow"
@@ -156,5 +157,17 @@ func TestFolderName(t *testing.T) {
 		if got := folderName(name); got != want {
 			t.Errorf("%q: %q, want %q", name, got, want)
 		}
+	}
+}
+
+func TestUnionKeepsOrder(t *testing.T) {
+	text := arrow.BinaryTypes.String
+	s := unionSchema([]*arrow.Schema{schemaOf("group", text, "estimate", text, "note", text), schemaOf("arm", text, "contrast", text, "estimate", text, "p", text), schemaOf("group", text, "week", text, "estimate", text)})
+	var names []string
+	for _, f := range s.Fields() {
+		names = append(names, f.Name)
+	}
+	if got := strings.Join(names, " "); got != "arm contrast group week estimate p note" {
+		t.Error(got)
 	}
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
@@ -11,20 +12,22 @@ import (
 	"github.com/seed-4012077a/flow/engine/internal/table"
 )
 
-// unionSchema is the columns of several tables in order of first appearance.
-// A column of one type everywhere keeps it; numbers of several types are
-// float64, anything else is text.
+// unionSchema is the columns of several tables. A column that only a later
+// one has comes after the one that it follows there, so that each table keeps
+// its order. A column of one type everywhere keeps it; numbers of several types
+// are float64, anything else is text.
 func unionSchema(all []*arrow.Schema) *arrow.Schema {
 	var fields []arrow.Field
-	at := map[string]int{}
 	for _, s := range all {
+		after := -1 // where the column before it stands
 		for _, f := range s.Fields() {
-			i, seen := at[f.Name]
-			if !seen {
-				at[f.Name] = len(fields)
-				fields = append(fields, arrow.Field{Name: f.Name, Type: f.Type, Nullable: true})
+			i := slices.IndexFunc(fields, func(old arrow.Field) bool { return old.Name == f.Name })
+			if i < 0 {
+				after++
+				fields = slices.Insert(fields, after, arrow.Field{Name: f.Name, Type: f.Type, Nullable: true})
 				continue
 			}
+			after = i
 			switch old := fields[i].Type; {
 			case arrow.TypeEqual(old, f.Type):
 			case isNumber(old) && isNumber(f.Type):

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -63,31 +62,33 @@ type estimateGroup struct {
 	intercept bool    // an intercept was left out
 }
 
-// wordColumns are the columns that say what a row's estimate is of: those of
-// words, and lambda, that are not the same in every row; one is kept anyway.
-// What is estimated stands last.
+// wordColumns are the columns that say what a row's estimate is of: those
+// before it that are not the same in every row, but for what else is known of
+// the estimate. One is kept anyway.
 func wordColumns(f *frame) (words []string) {
-	other := []string{sourceColumn, "scale", "simulated", "note", "adjust", "family"}
-	var same string
-	for _, name := range f.names {
+	other := []string{sourceColumn, "scale", "simulated", "note", "adjust", "family", "n", "sd", "effect_size"}
+	same := ""
+	for _, name := range f.names[:max(0, slices.Index(f.names, "estimate"))] {
 		cells := f.column(name)
-		texts := slices.ContainsFunc(cells, func(v any) bool { _, ok := v.(string); return ok })
-		if slices.Contains(other, name) || !texts && name != "lambda" {
+		single := !slices.ContainsFunc(cells, func(v any) bool {
+			switch v.(type) {
+			case nil, string, bool, int64, float64:
+				return false
+			}
+			return true
+		})
+		if !single || slices.Contains(other, name) {
 			continue
 		}
 		if slices.ContainsFunc(cells, func(v any) bool { return v != cells[0] }) {
 			words = append(words, name)
-		} else {
+		} else if same == "" || cells[0] != nil {
 			same = name
 		}
 	}
 	if len(words) == 0 && same != "" {
 		words = []string{same}
 	}
-	what := func(name string) int {
-		return slices.Index([]string{"contrast", "term"}, name)
-	}
-	slices.SortStableFunc(words, func(a, b string) int { return cmp.Compare(what(a), what(b)) })
 	return words
 }
 

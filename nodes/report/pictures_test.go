@@ -46,9 +46,9 @@ func TestLevel(t *testing.T) {
 // A table of estimates names its rows by the words that differ, leaves the
 // intercept out, and knows the value of no effect.
 func TestEstimates(t *testing.T) {
-	names := []string{sourceColumn, "site", "scale", "estimate", "se", "p_value", "ci_lower", "ci_upper", "contrast", "p_adjusted", "adjust", "note"}
+	names := []string{sourceColumn, "site", "week", "contrast", "scale", "n", "lists", "estimate", "se", "p_value", "ci_lower", "ci_upper", "p_adjusted", "adjust", "note"}
 	row := func(scale, contrast string, estimate float64) []any {
-		return []any{"arms", "north", scale, estimate, 0.1, 0.5, estimate - 0.2, estimate + 0.2, contrast, 0.9, "tukey", nil}
+		return []any{"arms", "north", 2.0, contrast, scale, int64(estimate * 10), []any{"x"}, estimate, 0.1, 0.5, estimate - 0.2, estimate + 0.2, 0.9, "tukey", nil}
 	}
 	f := frameOf(names, row("odds ratio", "a - b", 1.5), row("odds ratio", "a - c", 0.8), row("difference", "a - b", 0.2))
 	groups := estimateGroups(f)
