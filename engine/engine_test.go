@@ -108,3 +108,55 @@ func TestRunThenCached(t *testing.T) {
 		t.Errorf("in another engine: %s, %v", got, err)
 	}
 }
+
+// atState does something when a task comes to a state.
+type atState struct {
+	states
+	label, state string
+	do           func()
+}
+
+func (m *atState) Emit(e event.Event) {
+	m.states.Emit(e)
+	if e.Kind == event.TaskState && e.State == m.state && m.tasks[e.Task].Label == m.label {
+		m.do()
+	}
+}
+
+// TestFileChangesDuringTask: what was read of a file that was changed while
+// it was read must not be kept as the result of what it holds now.
+func TestFileChangesDuringTask(t *testing.T) {
+	file := writePipeline(t, `
+[pipeline]
+name = "p"
+[nodes.rows]
+uses = "read"
+with = { path = "rows.jsonl" }
+[nodes.out]
+uses = "write"
+inputs = "rows"
+with = { path = "out.csv" }
+`)
+	in := filepath.Join(filepath.Dir(file), "rows.jsonl")
+	write := func(text string) {
+		if err := os.WriteFile(in, []byte(text), 0o600); err != nil {
+			t.Error(err)
+		}
+	}
+	write(`{"id":1}`)
+	e := testEngine(t, t.TempDir())
+	p, err := e.Plan(t.Context(), Source{File: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = e.Run(t.Context(), p, RunOptions{Observer: &atState{label: "rows", state: "recording", do: func() { write(`{"id":2}`) }}})
+	if err == nil || !strings.Contains(err.Error(), "rows.jsonl changed while this ran") {
+		t.Fatalf("%v", err)
+	}
+	if _, err := runPipeline(t, e, file); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := os.ReadFile(filepath.Join(filepath.Dir(file), "out.csv")); err != nil || !strings.Contains(string(out), "2") {
+		t.Errorf("%q, %v", out, err)
+	}
+}

@@ -33,8 +33,9 @@ type run struct {
 	spools  map[int][]*ipc.Spool
 	shown   []chan struct{} // by task: closed once its outputs can be followed
 	why     []string
-	writers map[string]string // who published a file, by its path
-	diffs   *[]TaskDiff       // not nil: tasks that differ from what is kept are noted
+	read    map[int][]fingerprint.Line // by task: its files' contents when it began
+	writers map[string]string          // who published a file, by its path
+	diffs   *[]TaskDiff                // not nil: tasks that differ from what is kept are noted
 }
 
 func (e *Engine) newRun(p *Plan, opts RunOptions) (*run, error) {
@@ -47,7 +48,7 @@ func (e *Engine) newRun(p *Plan, opts RunOptions) (*run, error) {
 	}
 	n := len(p.plan.Tasks)
 	r := &run{e: e, p: p, plan: p.plan, opts: opts, store: store, cpu: newProcessors(e.cfg.Jobs),
-		results: make([]*result, n), spools: map[int][]*ipc.Spool{}, why: make([]string, n), writers: map[string]string{}}
+		results: make([]*result, n), spools: map[int][]*ipc.Spool{}, why: make([]string, n), read: map[int][]fingerprint.Line{}, writers: map[string]string{}}
 	for range n {
 		r.shown = append(r.shown, make(chan struct{}))
 	}
@@ -123,6 +124,21 @@ func (r *run) whyOf(i int) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.why[i]
+}
+
+// setRead notes what a task's files held when it began, and readOf tells.
+func (r *run) setRead(i int, lines []fingerprint.Line) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(lines) > 0 {
+		r.read[i] = lines
+	}
+}
+
+func (r *run) readOf(i int) []fingerprint.Line {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.read[i]
 }
 
 func (r *run) differs(i int, change string) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/seed-4012077a/flow/engine/internal/cache"
@@ -141,6 +142,9 @@ func (r *run) Record(ctx context.Context, i int) error {
 	if err != nil {
 		return r.nodeError(t, err)
 	}
+	if err := r.sameFiles(i, m); err != nil {
+		return r.nodeError(t, err)
+	}
 	if err := r.compareKept(i, res); err != nil {
 		return r.nodeError(t, err)
 	}
@@ -148,6 +152,19 @@ func (r *run) Record(ctx context.Context, i int) error {
 		return r.nodeError(t, err)
 	}
 	return r.publish(ctx, i)
+}
+
+// sameFiles refuses a result whose files were changed while the task ran: what
+// it read of them may not be what its key says. The rest of a manifest cannot
+// change in a run.
+func (r *run) sameFiles(i int, now fingerprint.Manifest) error {
+	before := r.readOf(i)
+	for k, f := range r.plan.Tasks[i].Files {
+		if k >= len(before) || !slices.Contains(now.Lines, before[k]) {
+			return fmt.Errorf("%s changed while this ran, so its result is not kept: run again", f.Path)
+		}
+	}
+	return nil
 }
 
 // compareKept notes a task that gave something else than what is kept under
@@ -215,6 +232,11 @@ func (r *run) work(ctx context.Context, i int, t *plan.Task, op node.Operator, o
 		}
 		defer release()
 	}
+	read, err := fingerprint.Contents(ctx, t, r.e.files)
+	if err != nil {
+		return err
+	}
+	r.setRead(i, read)
 	began := time.Now()
 	ctx = withTask(ctx, i)
 	meter := &rowMeter{r: r, task: i, total: r.inputRows(t)}

@@ -34,12 +34,12 @@ func New(ctx context.Context, version string, t *plan.Task, files *Files, inputs
 	for _, p := range t.KeyParams {
 		m.add(Line{"param", p.Name, p.JSON})
 	}
-	for _, f := range t.Files {
-		id, err := files.Hash(ctx, f.Path)
-		if err != nil {
-			return m, fmt.Errorf("%s: %w", t.Label, err)
-		}
-		m.add(Line{"file", f.Name, "sha256:" + hex.EncodeToString(id[:])})
+	read, err := Contents(ctx, t, files)
+	if err != nil {
+		return m, err
+	}
+	for _, line := range read {
+		m.add(line)
 	}
 	for _, name := range t.Env {
 		m.add(Line{"env", "", name})
@@ -51,6 +51,20 @@ func New(ctx context.Context, version string, t *plan.Task, files *Files, inputs
 		}
 	}
 	return m, nil
+}
+
+// Contents are the manifest's lines of the files and folders that a task's
+// parameters name, in the order of t.Files.
+func Contents(ctx context.Context, t *plan.Task, files *Files) ([]Line, error) {
+	var lines []Line
+	for _, f := range t.Files {
+		id, err := files.Hash(ctx, f.Path)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", t.Label, err)
+		}
+		lines = append(lines, Line{"file", f.Name, "sha256:" + hex.EncodeToString(id[:])})
+	}
+	return lines, nil
 }
 
 // operatorName is uses without the folder of a plugin named by its path: the
