@@ -46,7 +46,7 @@ func (s *Store) begin() error {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return err
 		}
-		lock, _, err := lockFile(filepath.Join(dir, "lock"), unix.LOCK_EX|unix.LOCK_NB)
+		lock, _, err := lockFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, unix.LOCK_EX|unix.LOCK_NB)
 		if err != nil {
 			return err
 		}

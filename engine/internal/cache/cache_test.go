@@ -478,3 +478,29 @@ func BenchmarkPut(b *testing.B) {
 		}
 	}
 }
+
+// TestLabelsOfOneAction: an action that was put under another label leaves the
+// first one to what else there is under it.
+func TestLabelsOfOneAction(t *testing.T) {
+	s := open(t, t.TempDir())
+	put(t, s, 0, "a")
+	put(t, s, 1, "a")
+	put(t, s, 1, "b")
+	if id, _, ok, err := s.Latest("a"); !ok || err != nil || id != action(0) {
+		t.Errorf("a: %v, %v, %v", id, ok, err)
+	}
+	for _, n := range []int{0, 1} {
+		if err := s.Forget(action(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, label := range []string{"a", "b"} {
+		if _, _, ok, err := s.Latest(label); ok || err != nil {
+			t.Errorf("%s: %v, %v", label, ok, err)
+		}
+	}
+	put(t, s, 2, "a")
+	if id, _, ok, err := s.Latest("a"); !ok || err != nil || id != action(2) {
+		t.Errorf("a: %v, %v, %v", id, ok, err)
+	}
+}

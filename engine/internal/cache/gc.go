@@ -203,21 +203,21 @@ func (s *Store) sweepSessions(dry bool, needed map[OutputID]need, got *Collected
 	}
 	for _, d := range list {
 		dir := filepath.Join(root, d.Name())
-		lock, dead, err := lockFile(filepath.Join(dir, "lock"), unix.LOCK_EX|unix.LOCK_NB)
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
-			continue // it ended just now, or is not a session
+		if !d.IsDir() {
+			continue // not a session
 		}
-		if err != nil {
-			return err
+		// Sessions begin and end under the folder's lock, which is held here:
+		// one without a lock was killed at its beginning or end.
+		lock, dead, err := lockFile(filepath.Join(dir, "lock"), unix.O_RDWR, unix.LOCK_EX|unix.LOCK_NB)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			err = sweepFolder(dir, dry, got)
+		case err != nil:
+		case !dead:
+			err = readPins(filepath.Join(dir, "pins"), needed)
+		default:
+			err = errors.Join(sweepFolder(dir, dry, got), lock.Close())
 		}
-		if !dead {
-			if err := readPins(filepath.Join(dir, "pins"), needed); err != nil {
-				return err
-			}
-			continue
-		}
-		err = sweepFolder(dir, dry, got)
-		lock.Close()
 		if err != nil {
 			return err
 		}

@@ -7,7 +7,9 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -52,6 +54,74 @@ func TestCommitDuringCollection(t *testing.T) {
 	<-done
 	if !hit(t, maker, 1) {
 		t.Errorf("the collector took %s away after it was committed", o.ID)
+	}
+}
+
+// TestForgetANewerEntry: who found a blob missing must not drop the entry that
+// another session has made anew since.
+func TestForgetANewerEntry(t *testing.T) {
+	dir := t.TempDir()
+	a, b := open(t, dir), open(t, dir)
+	o := put(t, a, 1, "x")
+	if err := os.Remove(a.Path(o.ID)); err != nil {
+		t.Fatal(err)
+	}
+	// The first half of a.Hit: it has found the entry, and no blob.
+	_, from, ok, err := a.get(action(1))
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	if hit(t, b, 1) {
+		t.Fatal("a hit without a blob")
+	}
+	put(t, b, 1, "x")
+	if err := a.forget(action(1), from); err != nil { // the second half
+		t.Fatal(err)
+	}
+	if !hit(t, b, 1) {
+		t.Error("the new entry was dropped")
+	}
+}
+
+// TestSessionsEndBesideCollector opens and closes sessions while another
+// collects.
+func TestSessionsEndBesideCollector(t *testing.T) {
+	dir := t.TempDir()
+	c := open(t, dir)
+	var stop atomic.Bool
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for !stop.Load() {
+			if _, err := c.GC(Policy{}); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	for range 1500 {
+		s, err := Open(dir, Options{})
+		if err == nil {
+			_, err = s.Stage()
+		}
+		if err == nil {
+			err = s.Close()
+		}
+		if err != nil {
+			t.Error(err)
+			break
+		}
+	}
+	stop.Store(true)
+	wg.Wait()
+	// What was killed between making its folder and taking its lock is swept.
+	if err := os.Mkdir(filepath.Join(dir, "sessions", "killed"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.GC(Policy{}); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(filepath.Join(dir, "sessions")); err != nil || len(left) > 1 {
+		t.Errorf("%d folders left, %v", len(left), err)
 	}
 }
 

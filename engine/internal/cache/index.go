@@ -35,6 +35,7 @@ type index struct {
 
 	entries map[ActionID]place
 	latest  map[string]ActionID
+	lost    map[string]bool // labels whose latest entry is gone: another may have to be found
 	stamps  map[OutputID]stamp
 	dead    int64 // bytes of records that a compaction would drop
 	damaged int64 // bytes that belong to no sound record
@@ -46,7 +47,7 @@ func (x *index) reset() {
 	if x.file != nil {
 		x.file.Close()
 	}
-	*x = index{dir: x.dir, notice: x.notice, told: x.told, entries: map[ActionID]place{}, latest: map[string]ActionID{}, stamps: map[OutputID]stamp{}}
+	*x = index{dir: x.dir, notice: x.notice, told: x.told, entries: map[ActionID]place{}, latest: map[string]ActionID{}, lost: map[string]bool{}, stamps: map[OutputID]stamp{}}
 }
 
 // refresh reads what other sessions have appended, or the whole log where it
@@ -119,6 +120,9 @@ func (x *index) apply(off int64, record []byte) {
 		}
 		if old, ok := x.entries[id]; ok {
 			x.dead += int64(old.n)
+			if old.label != label {
+				x.drop(id, old)
+			}
 		}
 		x.entries[id] = place{off: off, n: len(record), at: at, used: at, label: label}
 		if label != "" {
@@ -156,25 +160,38 @@ func (x *index) apply(off int64, record []byte) {
 	x.dead += n
 }
 
-// drop forgets an entry, and finds the newest one left under its label.
+// drop forgets an entry.
 func (x *index) drop(id ActionID, old place) {
 	delete(x.entries, id)
-	if x.latest[old.label] != id {
-		return
+	if x.latest[old.label] == id {
+		delete(x.latest, old.label)
+		x.lost[old.label] = true
 	}
-	delete(x.latest, old.label)
-	best := int64(-1 << 63)
-	for other, p := range x.entries {
-		if p.label == old.label && p.at > best {
-			best = p.at
-			x.latest[old.label] = other
+}
+
+// newest returns the newest entry under a label. One that is left after the
+// newest went is looked for when it is asked for: many may go at once.
+func (x *index) newest(label string) (ActionID, place, bool) {
+	if x.lost[label] {
+		delete(x.lost, label)
+		best := int64(-1 << 63)
+		for id, p := range x.entries {
+			if p.label == label && p.at > best {
+				best = p.at
+				x.latest[label] = id
+			}
 		}
 	}
+	id, ok := x.latest[label]
+	return id, x.entries[id], ok
 }
 
 // read returns an entry as the log holds it now; ok is false where its record
 // has been damaged since it was indexed.
 func (x *index) read(id ActionID, p place) (e Entry, ok bool, err error) {
+	if x.file == nil || p.n <= recordHead {
+		return e, false, nil
+	}
 	b := make([]byte, p.n)
 	if _, err := x.file.ReadAt(b, p.off); err != nil && err != io.EOF {
 		return e, false, err
@@ -273,10 +290,10 @@ func (x *index) compact() error {
 	return x.refresh()
 }
 
-// lockFile takes an flock on a file of its own, waiting for it unless try.
-// ok is false if another holds it.
-func lockFile(path string, how int) (f *os.File, ok bool, err error) {
-	f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+// lockFile takes an flock on a file of its own, opened by flags; how says
+// whether it waits for it. ok is false if another holds it.
+func lockFile(path string, flags, how int) (f *os.File, ok bool, err error) {
+	f, err = os.OpenFile(path, flags, 0o600)
 	if err != nil {
 		return nil, false, err
 	}

@@ -4,10 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"iter"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -126,7 +124,7 @@ func (s *Store) locked(f func() error) error {
 
 // underLock runs f under the folder's lock; the caller holds the mutex.
 func (s *Store) underLock(f func() error) error {
-	l, _, err := lockFile(filepath.Join(s.dir, "index.lock"), unix.LOCK_EX)
+	l, _, err := lockFile(filepath.Join(s.dir, "index.lock"), os.O_RDWR|os.O_CREATE, unix.LOCK_EX)
 	if err != nil {
 		return err
 	}
@@ -138,35 +136,47 @@ func (s *Store) underLock(f func() error) error {
 // blobs are safe from collection while this store is open. Whether they still
 // hold what they should, OpenVerified tells; Hit does both.
 func (s *Store) Get(id ActionID) (Entry, bool, error) {
+	e, _, ok, err := s.get(id)
+	return e, ok, Explain(err)
+}
+
+// seen is the record that an entry was read from.
+type seen struct {
+	ino uint64 // of the log
+	off int64
+}
+
+func (s *Store) get(id ActionID) (e Entry, from seen, ok bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return Entry{}, false, ErrClosed
+		return e, from, false, ErrClosed
 	}
-	e, ok, err := s.lookup(id)
+	e, ok, err = s.lookup(id)
 	if err != nil || !ok || s.readOnly {
-		return e, ok, Explain(err)
+		return e, from, ok, err
 	}
 	fresh, err := s.pin(e.Outputs)
 	if err != nil {
-		return Entry{}, false, Explain(err)
+		return Entry{}, from, false, err
 	}
 	if fresh {
 		// A collector may have dropped the entry before it saw the pins.
 		if err := s.index.refresh(); err != nil {
-			return Entry{}, false, Explain(err)
+			return Entry{}, from, false, err
 		}
 		if _, ok := s.index.entries[id]; !ok {
-			return Entry{}, false, nil
+			return Entry{}, from, false, nil
 		}
 	}
+	from = seen{s.index.ino, s.index.entries[id].off}
 	if now := time.Now().UnixNano(); now-s.index.entries[id].used > useEvery {
 		p := s.index.entries[id]
 		p.used = now
 		s.index.entries[id] = p
 		s.pending = appendRecord(s.pending, recordUse, encodeUse(id, now))
 	}
-	return e, true, nil
+	return e, from, true, nil
 }
 
 func (s *Store) lookup(id ActionID) (Entry, bool, error) {
@@ -183,9 +193,9 @@ func (s *Store) lookup(id ActionID) (Entry, bool, error) {
 // Hit returns the entry of an action if all of its blobs are there and sound.
 // An entry that lost a blob is forgotten: the action counts as never done.
 func (s *Store) Hit(id ActionID) (Entry, bool, error) {
-	e, ok, err := s.Get(id)
+	e, from, ok, err := s.get(id)
 	if err != nil || !ok {
-		return Entry{}, false, err
+		return Entry{}, false, Explain(err)
 	}
 	for _, o := range e.Outputs {
 		if s.believed(o.ID) {
@@ -200,9 +210,26 @@ func (s *Store) Hit(id ActionID) (Entry, bool, error) {
 		if !errors.As(err, &corrupt) && !errors.Is(err, fs.ErrNotExist) {
 			return Entry{}, false, err
 		}
-		return Entry{}, false, s.Forget(id)
+		return Entry{}, false, s.forget(id, from)
 	}
 	return e, true, nil
+}
+
+// forget drops an action's entry if it is still the one that was seen: another
+// session may have made the result anew meanwhile.
+func (s *Store) forget(id ActionID, from seen) error {
+	if s.readOnly {
+		return nil
+	}
+	return Explain(s.locked(func() error {
+		if err := s.index.refresh(); err != nil {
+			return err
+		}
+		if p, ok := s.index.entries[id]; !ok || from != (seen{s.index.ino, p.off}) {
+			return nil
+		}
+		return s.flush(appendRecord(nil, recordGone, id[:]))
+	}))
 }
 
 // Put remembers an entry; its blobs must have been committed or found by this
@@ -253,58 +280,12 @@ func (s *Store) Latest(label string) (ActionID, Entry, bool, error) {
 	if err := s.index.refresh(); err != nil {
 		return ActionID{}, Entry{}, false, Explain(err)
 	}
-	id, ok := s.index.latest[label]
+	id, p, ok := s.index.newest(label)
 	if !ok {
 		return ActionID{}, Entry{}, false, nil
 	}
-	e, ok, err := s.index.read(id, s.index.entries[id])
+	e, ok, err := s.index.read(id, p)
 	return id, e, ok, err
-}
-
-// Item is an entry as List gives it.
-type Item struct {
-	Action ActionID
-	Entry  Entry
-	Used   time.Time // the last use known
-}
-
-// List gives all entries, oldest first. The first error ends it.
-func (s *Store) List() iter.Seq2[Item, error] {
-	return func(yield func(Item, error) bool) {
-		s.mu.Lock()
-		err := s.index.refresh()
-		ids := s.index.byOffset()
-		s.mu.Unlock()
-		if err != nil {
-			yield(Item{}, Explain(err))
-			return
-		}
-		for _, id := range ids {
-			s.mu.Lock()
-			p, ok := s.index.entries[id]
-			var e Entry
-			if ok {
-				e, ok, err = s.index.read(id, p)
-			}
-			s.mu.Unlock()
-			if err != nil {
-				yield(Item{}, Explain(err))
-				return
-			}
-			if ok && !yield(Item{Action: id, Entry: e, Used: time.Unix(0, p.used)}, nil) {
-				return
-			}
-		}
-	}
-}
-
-func (x *index) byOffset() []ActionID {
-	ids := make([]ActionID, 0, len(x.entries))
-	for id := range x.entries {
-		ids = append(ids, id)
-	}
-	slices.SortFunc(ids, func(a, b ActionID) int { return int(x.entries[a].off - x.entries[b].off) })
-	return ids
 }
 
 // Sync makes everything committed and put so far last through a power
@@ -358,11 +339,14 @@ func (s *Store) Close() error {
 		return nil
 	}
 	var err error
-	if len(s.pending) > 0 && !s.readOnly {
-		err = s.underLock(func() error { return s.flush(nil) })
-	}
-	if s.session != nil {
-		err = errors.Join(err, s.session.end())
+	if s.session != nil || len(s.pending) > 0 && !s.readOnly {
+		err = s.underLock(func() error {
+			err := s.flush(nil)
+			if s.session != nil { // no collector looks into its folder now
+				err = errors.Join(err, s.session.end())
+			}
+			return err
+		})
 	}
 	s.closed = true
 	s.index.reset()
