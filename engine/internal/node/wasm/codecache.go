@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -25,8 +26,9 @@ import (
 type codeCache struct{ dir string }
 
 const (
-	sumsFile = "sums.json"
-	unused   = 60 * 24 * time.Hour // after which a plugin's code is removed
+	sumsFile   = "sums.json"
+	lockSuffix = ".lock"
+	unused     = 60 * 24 * time.Hour // after which a plugin's code is removed
 )
 
 func openCodeCache(dir string) (*codeCache, error) {
@@ -55,12 +57,26 @@ func openCodeCache(dir string) (*codeCache, error) {
 }
 
 // prune removes what was not used for long. It is a matter of space only, so
-// its errors are nobody's.
+// its errors are nobody's. A plugin's folder goes under its lock; the lock
+// files, which are empty, stay: another may be waiting for one.
 func (c *codeCache) prune() {
+	old := func(info fs.FileInfo, err error) bool { return err == nil && time.Since(info.ModTime()) > unused }
 	entries, _ := os.ReadDir(c.dir)
 	for _, e := range entries {
-		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > unused {
-			_ = os.RemoveAll(filepath.Join(c.dir, e.Name()))
+		path := filepath.Join(c.dir, e.Name())
+		switch {
+		case !old(e.Info()), strings.HasSuffix(e.Name(), lockSuffix):
+		case !e.IsDir():
+			_ = os.Remove(path)
+		default:
+			lock := flock.New(path + lockSuffix)
+			if ok, err := lock.TryLock(); err != nil || !ok {
+				continue // it is in use
+			}
+			if old(os.Stat(path)) { // still, now that nobody uses it
+				_ = os.RemoveAll(path)
+			}
+			_ = lock.Unlock()
 		}
 	}
 }
@@ -68,7 +84,7 @@ func (c *codeCache) prune() {
 // with calls compile with a compilation cache for the plugin of that identity
 // whose files were checked, under a lock that other processes take too.
 func (c *codeCache) with(id string, compile func(wazero.CompilationCache) error) error {
-	lock := flock.New(filepath.Join(c.dir, id+".lock"))
+	lock := flock.New(filepath.Join(c.dir, id+lockSuffix))
 	if err := lock.Lock(); err != nil {
 		return fmt.Errorf("the folder for compiled plugins: %w", err)
 	}
