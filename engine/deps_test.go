@@ -40,13 +40,14 @@ const policy = `
 
 	# What can run.
 	operator, table < node;
-	node < node/file, node/llm;
+	node < node/file;
+	node, busy < node/llm;
 	node, sdk/abi, sdk/dense < node/wasm;
 	node, sdk/abi, sdk/native < node/native;
 	node, sdk/go < engine/nodetest;
 
 	# What happened.
-	ledger;
+	busy < ledger;
 	runmemo;
 	plan, event < report;
 

@@ -21,5 +21,6 @@
 //	cache        bytes by content
 //	runmemo      memos of whole runs
 //	ledger       what happened, kept
+//	busy         waiting for an SQLite file, for ledger and node/llm
 //	report       what happens, shown
 package engine

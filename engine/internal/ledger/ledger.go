@@ -12,11 +12,17 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/seed-4012077a/flow/engine/internal/busy"
 )
+
+// patience is how long another process may hold the file.
+const patience = 20 * time.Second
 
 // Ledger is the workspace's history. It is safe for concurrent use, and other
 // processes may have the same file open.
@@ -85,7 +91,7 @@ func (l *Ledger) open(ctx context.Context, create bool) (*sql.DB, error) {
 	query := url.Values{}
 	// Rows are written for runs that this ledger has begun and never removes, so
 	// asking for the run at every row (an eighth of a write) tells nothing new.
-	query["_pragma"] = []string{"busy_timeout(20000)", "foreign_keys(0)", "trusted_schema(0)", "cell_size_check(1)"}
+	query["_pragma"] = []string{fmt.Sprintf("busy_timeout(%d)", patience.Milliseconds()), "foreign_keys(0)", "trusted_schema(0)", "cell_size_check(1)"}
 	// In a folder that cannot be written SQLite cannot keep its WAL index;
 	// nobody else can be writing there either.
 	readOnly := unix.Access(filepath.Dir(l.path), unix.W_OK) != nil
@@ -112,7 +118,8 @@ func (l *Ledger) open(ctx context.Context, create bool) (*sql.DB, error) {
 	// SQLite has one writer anyway; one connection keeps our own reads and
 	// writes from waiting for each other's locks.
 	db.SetMaxOpenConns(1)
-	if err := migrate(ctx, db, l.path); err != nil {
+	err = busy.Retry(ctx, patience, func() error { return migrate(ctx, db, l.path) })
+	if err != nil {
 		return nil, errors.Join(l.explain(err), db.Close())
 	}
 	l.db = db

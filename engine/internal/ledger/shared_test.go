@@ -2,10 +2,12 @@ package ledger
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"reflect"
+	"sync"
 	"testing"
 	"time"
 )
@@ -107,4 +109,53 @@ func TestSharedRows(t *testing.T) {
 	if runs, err := l.Runs(ctx, 0); err != nil || len(runs) != 3 {
 		t.Errorf("refused runs were noted: %v, %v", runs, err)
 	}
+}
+
+// Those who make the file together wait for each other. Where SQLite's own
+// timeout does not wait is met by chance, hence the rounds.
+func TestOpenAtOnce(t *testing.T) {
+	ctx := context.Background()
+	for round := range 50 {
+		path := filepath.Join(t.TempDir(), fmt.Sprint(round))
+		start := make(chan struct{})
+		var wg sync.WaitGroup
+		for range 8 {
+			l, err := Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wg.Go(func() {
+				<-start
+				r, err := l.Begin(ctx, RunInfo{Pipeline: "p"})
+				if err == nil {
+					err = r.End(ctx, "done", nil)
+				}
+				if err = errors.Join(err, l.Close()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		close(start)
+		wg.Wait()
+		if runs, err := open(t, path).Runs(ctx, 0); err != nil || len(runs) != 8 {
+			t.Fatalf("round %d: %d runs of 8, %v", round, len(runs), err)
+		}
+	}
+}
+
+// A new file that another process is about to write is waited for, where
+// SQLite's own timeout does not: as the file turns to WAL mode.
+func TestOpenWaits(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "new.db")
+	other, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	other.SetMaxOpenConns(1)
+	if _, err := other.Exec("BEGIN IMMEDIATE"); err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(50*time.Millisecond, func() { _, _ = other.Exec("ROLLBACK") })
+	fill(t, open(t, path), "done")
 }

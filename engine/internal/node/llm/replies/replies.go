@@ -8,6 +8,7 @@ package replies
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"database/sql"
 	"errors"
@@ -18,7 +19,12 @@ import (
 	"time"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"github.com/seed-4012077a/flow/engine/internal/busy"
 )
+
+// patience is how long another process may hold the file.
+const patience = 30 * time.Second
 
 // DB is an open file. It is safe for concurrent use.
 type DB struct{ db *sql.DB }
@@ -36,7 +42,7 @@ func Open(path string) (*DB, error) {
 	if err := f.Close(); err != nil {
 		return nil, err
 	}
-	settings := url.Values{"_pragma": {"busy_timeout(30000)", "journal_mode(WAL)", "synchronous(FULL)"}}
+	settings := url.Values{"_pragma": {fmt.Sprintf("busy_timeout(%d)", patience.Milliseconds()), "journal_mode(WAL)", "synchronous(FULL)"}}
 	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Path: path, RawQuery: settings.Encode()}).String())
 	if err != nil {
 		return nil, fmt.Errorf("request cache %s: %w", path, err)
@@ -47,7 +53,11 @@ func Open(path string) (*DB, error) {
 		sum   BLOB NOT NULL,
 		at    INTEGER NOT NULL
 	) WITHOUT ROWID`
-	if _, err := db.Exec(schema); err != nil {
+	err = busy.Retry(context.Background(), patience, func() error {
+		_, err := db.Exec(schema)
+		return err
+	})
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("request cache %s: %w; move the file away to begin anew", path, err), db.Close())
 	}
 	return &DB{db}, nil

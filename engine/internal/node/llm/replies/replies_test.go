@@ -2,12 +2,14 @@ package replies
 
 import (
 	"bytes"
+	"database/sql"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 )
 
 func open(t testing.TB, path string) *DB {
@@ -132,6 +134,23 @@ func TestManyWriters(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// A new file that another process is about to write is waited for, where
+// SQLite's own timeout does not: as the file turns to WAL mode.
+func TestOpenWaits(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "new.db")
+	other, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	other.SetMaxOpenConns(1)
+	if _, err := other.Exec("BEGIN IMMEDIATE"); err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(50*time.Millisecond, func() { _, _ = other.Exec("ROLLBACK") })
+	open(t, path)
 }
 
 func BenchmarkPut(b *testing.B) {
