@@ -70,10 +70,10 @@ func (w *workspaceReplies) Get(key [32]byte) ([]byte, bool, error) {
 }
 
 // Put implements llm.Cache.
-func (w *workspaceReplies) Put(key [32]byte, value []byte) error {
+func (w *workspaceReplies) Put(key [32]byte, value []byte) ([]byte, error) {
 	db, err := w.open()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	return db.Put(key, value)
 }

@@ -413,7 +413,7 @@ type watch struct {
 	put []byte
 }
 
-func (w *watch) Put(key [32]byte, value []byte) error {
+func (w *watch) Put(key [32]byte, value []byte) ([]byte, error) {
 	w.put = value
 	return w.Cache.Put(key, value)
 }

@@ -1,6 +1,7 @@
 package llm
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -115,7 +116,7 @@ func (e *endpoint) askServer(ctx, run context.Context, p prepared, r request, lo
 		if !errors.As(err, &failed) {
 			e.limit.release(started, true, false, 0)
 			settle(e.price(answer, most))
-			return answer, e.put(p.key, raw, started)
+			return e.put(p.key, raw, answer, started)
 		}
 		if failed.outcome == fatal {
 			err = e.killed(fatalError{fmt.Errorf("model %s at %s: %w", e.model.Model, e.model.BaseURL, failed)})
@@ -153,15 +154,26 @@ func (e *endpoint) killed(cause error) error {
 	return e.dead
 }
 
-func (e *endpoint) put(key [32]byte, raw []byte, started time.Time) error {
+// put keeps a server's answer and returns the one to go on with. That is
+// another where another process kept its own first: results made of the two
+// would differ, though both come of one request.
+func (e *endpoint) put(key [32]byte, raw []byte, answer reply, started time.Time) (reply, error) {
 	if e.cache == nil {
-		return nil
+		return answer, nil
 	}
 	value, err := keep(raw, started, time.Since(started))
-	if err == nil {
-		err = e.cache.Put(key, value)
+	if err != nil {
+		return reply{}, err
 	}
-	return err
+	stands, err := e.cache.Put(key, value)
+	if err != nil || bytes.Equal(stands, value) {
+		return answer, err
+	}
+	if first, ok := readKept(stands); ok {
+		first.cached = false // it was asked, and paid for
+		return first, nil
+	}
+	return answer, nil
 }
 
 // price is what a reply cost; without usage, the most that it can have cost.

@@ -14,8 +14,9 @@ import (
 type Cache interface {
 	// Get returns the value put under key, and whether there is one.
 	Get(key [32]byte) ([]byte, bool, error)
-	// Put keeps value under key. Once it returns, a crash does not lose it.
-	Put(key [32]byte, value []byte) error
+	// Put keeps value under key unless another stands there already, and
+	// returns the one that stands. Once it returns, a crash does not lose it.
+	Put(key [32]byte, value []byte) ([]byte, error)
 }
 
 // kept is a cache's value.

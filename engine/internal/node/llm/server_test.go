@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -124,6 +125,40 @@ func TestErrorsThatNoAttemptMends(t *testing.T) {
 				t.Errorf("said %q", said)
 			}
 		})
+	}
+}
+
+// Two processes ask the same at once, and the server answers each differently:
+// both go on with the one that the cache keeps.
+func TestTwoProcessesGoOnWithOneAnswer(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "r.db")
+	var inFlight, done sync.WaitGroup
+	inFlight.Add(2)
+	s := serve(t, func(n int64, w http.ResponseWriter, _ *http.Request) bool {
+		if n > 1 {
+			return false
+		}
+		inFlight.Done()
+		inFlight.Wait()
+		fmt.Fprintf(w, `{"choices":[{"message":{"content":"answer %d"}}]}`, n)
+		return true
+	})
+	var got [2]any
+	for i := range got {
+		c := fast(cacheAt(t, path))
+		done.Go(func() {
+			rows, _, err := run(t, c, s.URL, "", "", requests("x"))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			got[i] = rows[0]["reply"]
+		})
+	}
+	done.Wait()
+	rows, _, err := run(t, fast(cacheAt(t, path)), s.URL, "", "", requests("x"))
+	if err != nil || got[0] != rows[0]["reply"] || got[1] != got[0] {
+		t.Errorf("one goes on with %q, the other with %q; kept is %v, %v", got[0], got[1], rows, err)
 	}
 }
 

@@ -82,16 +82,25 @@ func (d *DB) Get(key [32]byte) ([]byte, bool, error) {
 	return value, true, nil
 }
 
-// Put keeps value under key. The first value stays: two processes that asked
-// the same at once go on with one answer.
-func (d *DB) Put(key [32]byte, value []byte) error {
+// Put keeps value under key, and returns the value that stands there: the
+// first, so that two processes that asked the same at once go on with one
+// answer.
+func (d *DB) Put(key [32]byte, value []byte) ([]byte, error) {
 	sum := sha256.Sum256(value)
-	_, err := d.db.Exec(`INSERT INTO replies (key, value, sum, at) VALUES (?, ?, ?, ?) ON CONFLICT (key) DO NOTHING`,
-		key[:], value, sum[:], time.Now().Unix())
-	if err != nil {
-		return fmt.Errorf("request cache: %w", err)
+	for {
+		done, err := d.db.Exec(`INSERT INTO replies (key, value, sum, at) VALUES (?, ?, ?, ?) ON CONFLICT (key) DO NOTHING`,
+			key[:], value, sum[:], time.Now().Unix())
+		if err != nil {
+			return nil, fmt.Errorf("request cache: %w", err)
+		}
+		if n, err := done.RowsAffected(); err != nil || n == 1 {
+			return value, err
+		}
+		// One that is damaged is dropped here, and makes room for this one.
+		if first, ok, err := d.Get(key); ok || err != nil {
+			return first, err
+		}
 	}
-	return nil
 }
 
 // Close closes the file.

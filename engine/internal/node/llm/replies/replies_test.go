@@ -28,11 +28,11 @@ func TestPutThenGetInAnotherHandle(t *testing.T) {
 	if _, ok, err := a.Get([32]byte{1}); ok || err != nil {
 		t.Fatalf("%t %v", ok, err)
 	}
-	if err := a.Put([32]byte{1}, []byte("one")); err != nil {
+	if _, err := a.Put([32]byte{1}, []byte("one")); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Put([32]byte{1}, []byte("two")); err != nil {
-		t.Fatal(err)
+	if v, err := b.Put([32]byte{1}, []byte("two")); string(v) != "one" || err != nil {
+		t.Fatalf("%q %v stands, want the first value", v, err)
 	}
 	if v, ok, err := b.Get([32]byte{1}); string(v) != "one" || !ok || err != nil {
 		t.Errorf("got %q %t %v, want the first value", v, ok, err)
@@ -45,7 +45,7 @@ func TestPutThenGetInAnotherHandle(t *testing.T) {
 
 func TestDamagedReplyIsDropped(t *testing.T) {
 	d := open(t, filepath.Join(t.TempDir(), "r.db"))
-	if err := d.Put([32]byte{2}, []byte("good")); err != nil {
+	if _, err := d.Put([32]byte{2}, []byte("good")); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := d.db.Exec(`UPDATE replies SET value = ?`, []byte("evil")); err != nil {
@@ -54,11 +54,16 @@ func TestDamagedReplyIsDropped(t *testing.T) {
 	if v, ok, err := d.Get([32]byte{2}); ok || err != nil {
 		t.Errorf("got %q %t %v", v, ok, err)
 	}
-	if err := d.Put([32]byte{2}, []byte("anew")); err != nil {
-		t.Fatal(err)
-	}
-	if v, _, _ := d.Get([32]byte{2}); string(v) != "anew" {
-		t.Errorf("got %q", v)
+	for _, value := range []string{"anew", "once more"} {
+		if v, err := d.Put([32]byte{2}, []byte(value)); string(v) != value || err != nil {
+			t.Fatalf("%q %v stands", v, err)
+		}
+		if v, _, _ := d.Get([32]byte{2}); string(v) != value {
+			t.Errorf("got %q", v)
+		}
+		if _, err := d.db.Exec(`UPDATE replies SET value = ?`, []byte("evil")); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -82,7 +87,7 @@ func TestMain(m *testing.M) {
 	}
 	d, err := Open(path)
 	for i := 0; err == nil; i++ {
-		if err = d.Put([32]byte{3, byte(i), byte(i >> 8)}, bytes.Repeat([]byte{byte(i)}, 1000)); err == nil {
+		if _, err = d.Put([32]byte{3, byte(i), byte(i >> 8)}, bytes.Repeat([]byte{byte(i)}, 1000)); err == nil {
 			fmt.Println(i)
 		}
 	}
@@ -126,7 +131,7 @@ func TestManyWriters(t *testing.T) {
 		d := open(t, path)
 		wg.Go(func() {
 			for i := range 50 {
-				if err := d.Put([32]byte{byte(w), byte(i)}, []byte("x")); err != nil {
+				if _, err := d.Put([32]byte{byte(w), byte(i)}, []byte("x")); err != nil {
 					t.Error(err)
 					return
 				}
@@ -157,7 +162,7 @@ func BenchmarkPut(b *testing.B) {
 	d := open(b, filepath.Join(b.TempDir(), "r.db"))
 	value := bytes.Repeat([]byte("x"), 2000)
 	for i := 0; b.Loop(); i++ {
-		if err := d.Put([32]byte{byte(i), byte(i >> 8), byte(i >> 16)}, value); err != nil {
+		if _, err := d.Put([32]byte{byte(i), byte(i >> 8), byte(i >> 16)}, value); err != nil {
 			b.Fatal(err)
 		}
 	}
