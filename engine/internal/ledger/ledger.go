@@ -29,9 +29,11 @@ const patience = 20 * time.Second
 type Ledger struct {
 	path string
 
-	mu   sync.Mutex
-	db   *sql.DB
-	runs []*Run // begun and not ended
+	mu       sync.Mutex
+	db       *sql.DB
+	runs     []*Run // begun and not ended
+	readOnly bool   // as db was opened: the folder could not be written
+	copied   string // a temporary folder with the copy that db reads, or ""
 }
 
 // Open names the file. SQLite is started at the first use, so that commands
@@ -74,6 +76,10 @@ func (l *Ledger) Close() error {
 		err = errors.Join(err, l.explain(l.db.Close()))
 		l.db = nil
 	}
+	if l.copied != "" {
+		err = errors.Join(err, os.RemoveAll(l.copied))
+		l.copied = ""
+	}
 	return err
 }
 
@@ -82,47 +88,66 @@ func (l *Ledger) Close() error {
 func (l *Ledger) open(ctx context.Context, create bool) (*sql.DB, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.db == nil {
+		l.readOnly = unix.Access(filepath.Dir(l.path), unix.W_OK) != nil
+	}
+	if create && l.readOnly {
+		return nil, fmt.Errorf("open the run history: the folder of %s cannot be written: choose another workspace with --workspace", l.path)
+	}
 	if l.db != nil {
 		return l.db, nil
 	}
 	if _, err := os.Stat(l.path); errors.Is(err, fs.ErrNotExist) && !create {
 		return nil, err
 	}
-	query := url.Values{}
+	var db *sql.DB
+	var err error
+	if l.readOnly {
+		db, err = l.openReadOnly(ctx)
+	} else {
+		db, err = connect(ctx, l.path, l.path, writing())
+	}
+	if err != nil {
+		return nil, l.explain(err)
+	}
+	l.db = db
+	return db, nil
+}
+
+// settings are those of every connection.
+func settings() url.Values {
 	// Rows are written for runs that this ledger has begun and never removes, so
 	// asking for the run at every row (an eighth of a write) tells nothing new.
-	query["_pragma"] = []string{fmt.Sprintf("busy_timeout(%d)", patience.Milliseconds()), "foreign_keys(0)", "trusted_schema(0)", "cell_size_check(1)"}
-	// In a folder that cannot be written SQLite cannot keep its WAL index;
-	// nobody else can be writing there either.
-	readOnly := unix.Access(filepath.Dir(l.path), unix.W_OK) != nil
-	if readOnly {
-		if create {
-			return nil, fmt.Errorf("open the run history: the folder of %s cannot be written: choose another workspace with --workspace", l.path)
-		}
-		query.Set("mode", "ro")
-		query.Set("immutable", "1")
-	} else {
-		// The page cache (32 MB at most, where -2000 is the default) holds what one
-		// flush of a large run changes: pages that do not fit are written twice.
-		query["_pragma"] = append(query["_pragma"], "journal_mode(WAL)", "synchronous(NORMAL)", "cache_size(-32000)")
-	}
-	abs, err := filepath.Abs(l.path)
+	return url.Values{"_pragma": {fmt.Sprintf("busy_timeout(%d)", patience.Milliseconds()), "foreign_keys(0)", "trusted_schema(0)", "cell_size_check(1)"}}
+}
+
+// writing are the settings where the folder can be written.
+func writing() url.Values {
+	query := settings()
+	// The page cache (32 MB at most, where -2000 is the default) holds what one
+	// flush of a large run changes: pages that do not fit are written twice.
+	query["_pragma"] = append(query["_pragma"], "journal_mode(WAL)", "synchronous(NORMAL)", "cache_size(-32000)")
+	return query
+}
+
+// connect opens the history that lies at file, and is called path.
+func connect(ctx context.Context, file, path string, query url.Values) (*sql.DB, error) {
+	abs, err := filepath.Abs(file)
 	if err != nil {
 		return nil, err
 	}
 	uri := url.URL{Scheme: "file", Path: abs, RawQuery: query.Encode()}
 	db, err := sql.Open("sqlite", uri.String())
 	if err != nil {
-		return nil, l.explain(err)
+		return nil, err
 	}
 	// SQLite has one writer anyway; one connection keeps our own reads and
 	// writes from waiting for each other's locks.
 	db.SetMaxOpenConns(1)
-	err = busy.Retry(ctx, patience, func() error { return migrate(ctx, db, l.path) })
+	err = busy.Retry(ctx, patience, func() error { return migrate(ctx, db, path) })
 	if err != nil {
-		return nil, errors.Join(l.explain(err), db.Close())
+		return nil, errors.Join(err, db.Close())
 	}
-	l.db = db
 	return db, nil
 }
 
