@@ -3,10 +3,8 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/seed-4012077a/flow/engine/internal/cache"
@@ -66,12 +64,8 @@ type GCResult struct {
 	DryRun  bool  `json:"dry_run"`
 }
 
-// scratchAge is how long the checkpoints of a task that did not finish are
-// kept for its next try.
-const scratchAge = 30 * 24 * time.Hour
-
-// CacheGC drops old results, files that nothing names, and checkpoints that
-// nobody came back for.
+// CacheGC drops old results, files that nothing names, checkpoints that nobody
+// came back for, and what killed processes left.
 func (e *Engine) CacheGC(ctx context.Context, p GCPolicy) (GCResult, error) {
 	store, err := e.store()
 	if err != nil {
@@ -89,56 +83,7 @@ func (e *Engine) CacheGC(ctx context.Context, p GCPolicy) (GCResult, error) {
 		}
 	}
 	res := GCResult{Entries: got.Entries, Files: got.Blobs, Bytes: got.Bytes, Kept: got.Kept, DryRun: p.DryRun}
-	return res, e.sweepScratch(ctx, p.DryRun, &res)
-}
-
-func (e *Engine) sweepScratch(ctx context.Context, dry bool, res *GCResult) error {
-	dir := filepath.Join(e.cfg.Workspace, "scratch")
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	for _, entry := range entries {
-		if err := ctx.Err(); err != nil {
-			return context.Cause(ctx)
-		}
-		path := filepath.Join(dir, entry.Name())
-		newest, size := folderAge(path)
-		if time.Since(newest) < scratchAge {
-			continue
-		}
-		res.Bytes += size
-		res.Files++
-		if !dry {
-			if err := os.RemoveAll(path); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// folderAge returns the newest time and the size of what a folder holds. What
-// vanishes meanwhile does not count.
-func folderAge(dir string) (newest time.Time, size int64) {
-	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return nil
-		}
-		if info, err := d.Info(); err == nil {
-			if info.ModTime().After(newest) {
-				newest = info.ModTime()
-			}
-			if !d.IsDir() {
-				size += info.Size()
-			}
-		}
-		return nil
-	})
-	return newest, size
+	return res, e.sweepHeld(ctx, p.DryRun, &res)
 }
 
 // VerifyResult is what a check of all kept bytes found.
@@ -168,30 +113,57 @@ func (e *Engine) CacheVerify(ctx context.Context) (VerifyResult, error) {
 		if err != nil {
 			return got, err
 		}
-		for _, o := range it.Entry.Outputs {
-			if err := ctx.Err(); err != nil {
-				return got, context.Cause(ctx)
-			}
-			problem, seen := checked[o.ID]
-			if !seen {
-				problem = store.Verify(o.ID)
-				checked[o.ID] = problem
-				got.Files++
-				got.Bytes += o.Size
-			}
-			if problem == nil {
-				continue
-			}
-			if errors.Is(problem, fs.ErrNotExist) {
-				problem = fmt.Errorf("its file is gone")
-			}
-			got.Bad = append(got.Bad, BadFile{Label: it.Entry.Label, Output: o.Name, Problem: problem.Error()})
-			if err := store.Forget(it.Action); err != nil {
-				return got, err
-			}
+		if err := verifyItem(ctx, store, it, checked, &got); err != nil {
+			return got, err
 		}
 	}
 	return got, nil
+}
+
+// verifyItem checks the outputs of one result that was listed.
+func verifyItem(ctx context.Context, store *cache.Store, it cache.Item, checked map[cache.OutputID]error, got *VerifyResult) error {
+	bad := false
+	for _, o := range it.Entry.Outputs {
+		if err := ctx.Err(); err != nil {
+			return context.Cause(ctx)
+		}
+		problem, seen := checked[o.ID]
+		if !seen {
+			problem = store.Verify(o.ID)
+		}
+		if problem != nil {
+			// Collections and runs may go on beside this: a result that was
+			// dropped since it was listed misses nothing. Only now is it
+			// pinned: a check is no use, and must not make a result younger.
+			now, stands, err := store.Get(it.Action)
+			if err != nil {
+				return err
+			}
+			if !stands || !slices.ContainsFunc(now.Outputs, func(n cache.Output) bool { return n.ID == o.ID }) {
+				return nil
+			}
+			if errors.Is(problem, fs.ErrNotExist) {
+				problem = store.Verify(o.ID) // it may have been made again
+			}
+		}
+		if !seen {
+			checked[o.ID] = problem
+			got.Files++
+			got.Bytes += o.Size
+		}
+		if problem == nil {
+			continue
+		}
+		if errors.Is(problem, fs.ErrNotExist) {
+			problem = errors.New("its file is gone")
+		}
+		got.Bad = append(got.Bad, BadFile{Label: it.Entry.Label, Output: o.Name, Problem: problem.Error()})
+		bad = true
+	}
+	if bad { // once all were checked: what is forgotten does not stand
+		return store.Forget(it.Action)
+	}
+	return nil
 }
 
 // VerifyRun runs every task of a plan again and compares what it gives with

@@ -98,19 +98,19 @@ func (e *Engine) Report(ctx context.Context, o ReportOptions) (*Report, error) {
 	if len(tables) == 0 {
 		return nil, nothingToShow(d, o.Only, rep)
 	}
-	reports, err := e.folder("reports")
+	reports, err := e.folder(reportsFolder)
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp(reports, d.ID+"-*")
+	inputs, err := holdNew(filepath.Join(reports, d.ID))
 	if err != nil {
 		return nil, cache.Explain(fmt.Errorf("the report's inputs: %w", err))
 	}
-	defer os.RemoveAll(dir)
-	if err := writeReportPipeline(ctx, dir, d, tables, o, rep.Simulated); err != nil {
+	defer inputs.remove()
+	if err := writeReportPipeline(ctx, inputs.path, d, tables, o, rep.Simulated); err != nil {
 		return nil, err
 	}
-	return rep, e.runReport(ctx, dir, o, rep)
+	return rep, e.runReport(ctx, inputs.path, o, rep)
 }
 
 // reportedRun finds the run that a report is about. Runs that made reports are
@@ -124,8 +124,7 @@ func (e *Engine) reportedRun(ctx context.Context, name string) (ledger.RunDetail
 	if err != nil {
 		return ledger.RunDetail{}, err
 	}
-	own := filepath.Join(e.cfg.Workspace, "reports") + string(filepath.Separator)
-	runs = slices.DeleteFunc(runs, func(r ledger.RunRow) bool { return strings.HasPrefix(r.File, own) })
+	runs = withoutReports(runs)
 	if len(runs) == 0 {
 		return ledger.RunDetail{}, errors.New("nothing has run in this workspace yet: `flow run` first, or name another with --workspace")
 	}
@@ -158,6 +157,23 @@ func (e *Engine) reportedRun(ctx context.Context, name string) (ledger.RunDetail
 		return d, fmt.Errorf("%w; or name a pipeline: %s", err, strings.Join(names, ", "))
 	}
 	return d, nil
+}
+
+// withoutReports leaves out the runs that made reports. Their files are told by
+// what Report calls them, below the workspace: where that lies is not asked, as
+// it may have been moved since.
+func withoutReports(runs []ledger.RunRow) []ledger.RunRow {
+	ids := map[string]bool{}
+	for _, r := range runs {
+		ids[r.ID] = true
+	}
+	return slices.DeleteFunc(runs, func(r ledger.RunRow) bool {
+		dir, name := filepath.Split(r.File)
+		of := filepath.Base(dir)
+		at := strings.LastIndexByte(of, '-')
+		return r.Pipeline == reportName && name == reportFile && filepath.Base(filepath.Dir(filepath.Clean(dir))) == reportsFolder &&
+			at > 0 && ids[of[:at]]
+	})
 }
 
 func nothingToShow(d ledger.RunDetail, only []string, rep *Report) error {
@@ -211,15 +227,22 @@ func writeReportPipeline(ctx context.Context, dir string, d ledger.RunDetail, ta
 		with["simulated"] = true
 	}
 	nodes[reportPage] = map[string]any{"uses": "report#page", "inputs": inputs, "with": with}
-	f, err := os.Create(filepath.Join(dir, "report.toml"))
+	f, err := os.Create(filepath.Join(dir, reportFile))
 	if err != nil {
 		return cache.Explain(err)
 	}
-	err = toml.NewEncoder(f).Encode(map[string]any{"pipeline": map[string]any{"name": "report"}, "nodes": nodes})
+	err = toml.NewEncoder(f).Encode(map[string]any{"pipeline": map[string]any{"name": reportName}, "nodes": nodes})
 	return errors.Join(err, f.Close())
 }
 
 const reportPage = "report_page"
+
+// A report's pipeline is reportsFolder/RUN-*/reportFile in the workspace.
+const (
+	reportsFolder = "reports"
+	reportFile    = "report.toml"
+	reportName    = "report"
+)
 
 // writeUnion writes tables of one kind as one file, with the column fromNode.
 func writeUnion(ctx context.Context, path string, tables []*reportTable) error {
@@ -258,7 +281,7 @@ func writeUnion(ctx context.Context, path string, tables []*reportTable) error {
 // runReport runs the report's pipeline and puts the files that it gives below
 // the report's folder.
 func (e *Engine) runReport(ctx context.Context, dir string, o ReportOptions, rep *Report) error {
-	source := Source{File: filepath.Join(dir, "report.toml")}
+	source := Source{File: filepath.Join(dir, reportFile)}
 	for _, set := range o.Sets {
 		source.Sets = append(source.Sets, "nodes."+reportPage+".with."+set)
 	}

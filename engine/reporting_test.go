@@ -152,6 +152,24 @@ func TestChosenArtifacts(t *testing.T) {
 	}
 }
 
+// Runs that made reports are known wherever the workspace lies now; a user's
+// own pipeline that is called alike is none of them.
+func TestWithoutReports(t *testing.T) {
+	const id = "20260102-030405-00af"
+	runs := []ledger.RunRow{{ID: id, Pipeline: "study", File: "/old/study.toml"},
+		{ID: "1", Pipeline: "report", File: "/old/ws/reports/" + id + "-ABC/report.toml"},
+		{ID: "2", Pipeline: "report", File: "/old/reports/2025-summer/report.toml"},
+		{ID: "3", Pipeline: "report", File: "report.toml"},
+		{ID: "4", Pipeline: "study", File: "/old/ws/reports/" + id + "-ABC/report.toml"}}
+	got := ""
+	for _, r := range withoutReports(runs) {
+		got += r.ID + " "
+	}
+	if got != id+" 2 3 4 " {
+		t.Error(got)
+	}
+}
+
 func TestFolderName(t *testing.T) {
 	for name, want := range map[string]string{"kirk2025-trial": "kirk2025-trial", "../../etc": "etc", "a b/c": "a-b-c", "…": "pipeline"} {
 		if got := folderName(name); got != want {

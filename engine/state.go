@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"sync"
 
@@ -149,32 +148,6 @@ func (r *run) differs(i int, change string) {
 		return
 	}
 	r.e.cfg.Notice(fmt.Errorf("%s: %s: its operator is not a pure function of its inputs, parameters and seed", r.plan.Tasks[i].Label, change))
-}
-
-// scratchFolder is a folder for checkpoints that outlives a crash.
-type scratchFolder struct{ path string }
-
-// scratch makes the folder of a native task, which may resume from a
-// checkpoint in it. It is named by the key, so that a changed task never
-// resumes from another's. Plugins cannot see it and get none.
-func (r *run) scratch(ctx context.Context, i int) (scratchFolder, error) {
-	b, ok := r.plan.Tasks[i].Operator.(bound)
-	if !ok || !b.resumes() {
-		return scratchFolder{}, nil
-	}
-	m, err := r.manifest(ctx, i)
-	if err != nil {
-		return scratchFolder{}, err
-	}
-	path, err := r.e.folder("scratch", m.Key().String()[:32])
-	return scratchFolder{path}, err
-}
-
-func (s scratchFolder) remove() error {
-	if s.path == "" {
-		return nil
-	}
-	return os.RemoveAll(s.path)
 }
 
 // close ends what the run still holds.

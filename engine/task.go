@@ -249,9 +249,10 @@ func (r *run) work(ctx context.Context, i int, t *plan.Task, op node.Operator, o
 	if err != nil {
 		return err
 	}
+	defer scratch.leave()
 	log := r.log(i)
 	defer log.Close()
-	job := node.Job{Inputs: inputs, Outputs: out.writers(), Log: log, Slots: r.cpu, Workers: r.cpu.n, Scratch: scratch.path,
+	job := node.Job{Inputs: inputs, Outputs: out.writers(), Log: log, Slots: r.cpu, Workers: r.cpu.n, Scratch: scratch.path(),
 		Progress: func(done, total int64, text string) {
 			meter.own.Store(true)
 			r.emit(event.Event{Kind: event.Progress, Task: i, Done: done, Total: total, Unit: "steps", Text: text})

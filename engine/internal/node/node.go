@@ -62,8 +62,8 @@ type Job struct {
 	// Workers is how many batches or threads this run may use at once.
 	Workers int
 
-	// Scratch is a folder of the run's own that outlives a crash or a
-	// cancellation and is removed on success: checkpoints go there.
+	// Scratch is a folder that is the run's alone while it goes on. It outlives
+	// a crash or a cancellation and is removed on success: checkpoints go there.
 	Scratch string
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -21,7 +22,7 @@ import (
 
 // Folders of a task, beneath job.Scratch.
 const (
-	stagingFolder    = "staging"    // inputs spooled and outputs written; gone when Run returns
+	stagingFolder    = "staging-"   // and a random text: inputs spooled and outputs written; gone when Run returns
 	checkpointFolder = "checkpoint" // the node's own scratch; outlives a crash
 )
 
@@ -39,18 +40,17 @@ func (o *Operator) Run(ctx context.Context, b node.Binding, job node.Job) (err e
 		}
 		defer os.RemoveAll(scratch)
 	}
-	staging := filepath.Join(scratch, stagingFolder)
-	if err := os.RemoveAll(staging); err != nil { // a flow that was killed leaves it
+	checkpoint := filepath.Join(scratch, checkpointFolder)
+	if err := os.MkdirAll(checkpoint, 0o700); err != nil {
 		return err
 	}
-	for _, dir := range []string{staging, filepath.Join(scratch, checkpointFolder)} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return err
-		}
+	staging, err := newStaging(scratch)
+	if err != nil {
+		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(staging)) }()
 
-	request, err := o.request(ctx, b, job, scratch)
+	request, err := o.request(ctx, b, job, staging, checkpoint)
 	if err != nil {
 		return err
 	}
@@ -75,11 +75,29 @@ func (o *Operator) Run(ctx context.Context, b node.Binding, job node.Job) (err e
 	return nil
 }
 
+// newStaging makes a staging folder and removes those that flows that were
+// killed left. Its name is new each time: it is also the run's name to the
+// process, and an orphan may still write to the one before.
+func newStaging(scratch string) (string, error) {
+	left, err := os.ReadDir(scratch)
+	if err != nil {
+		return "", err
+	}
+	for _, d := range left {
+		if !strings.HasPrefix(d.Name(), stagingFolder) {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(scratch, d.Name())); err != nil {
+			return "", err
+		}
+	}
+	return os.MkdirTemp(scratch, stagingFolder+"*")
+}
+
 // request lays the inputs out as files and names the outputs.
-func (o *Operator) request(ctx context.Context, b node.Binding, job node.Job, scratch string) (*nodev1.RunRequest, error) {
-	staging := filepath.Join(scratch, stagingFolder)
+func (o *Operator) request(ctx context.Context, b node.Binding, job node.Job, staging, checkpoint string) (*nodev1.RunRequest, error) {
 	r := &nodev1.RunRequest{Run: staging, Operator: o.spec.Name, Params: b.Params, Seed: b.Seed,
-		Scratch: filepath.Join(scratch, checkpointFolder), Workers: uint32(max(1, job.Workers))}
+		Scratch: checkpoint, Workers: uint32(max(1, job.Workers))}
 	for i, in := range job.Inputs {
 		if in == nil {
 			continue

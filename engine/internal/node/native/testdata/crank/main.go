@@ -180,7 +180,11 @@ func output(ctx context.Context, t *native.Task, p params) error {
 	if err := copyRows(ctx, t, p); err != nil {
 		return err
 	}
-	path := filepath.Join(filepath.Dir(t.Scratch()), "staging", "out-0.arrow")
+	found, err := filepath.Glob(filepath.Join(filepath.Dir(t.Scratch()), "staging-*", "out-0.arrow"))
+	if err != nil || len(found) != 1 {
+		return fmt.Errorf("outputs %q, %v", found, err)
+	}
+	path := found[0]
 	if err := os.Remove(path); err != nil {
 		return err
 	}
