@@ -132,10 +132,11 @@ func (t *analyse) Process(_ string, in *sdk.Batch, _ *sdk.Outputs) error {
 	return nil
 }
 
-// exactIDs sees that whole numbers that identify participants stay apart as
-// floating-point numbers, of which 15 digits tell levels apart.
+// exactIDs sees that numbers that identify participants stay apart as
+// floating-point numbers, of which 15 digits tell levels apart. Whole numbers
+// of more than 19 digits come as floating-point numbers already.
 func exactIDs(name string, c *sdk.Column) error {
-	if !c.Type().IsInteger() {
+	if !c.Type().IsNumber() {
 		return nil
 	}
 	for i := range c.Len() {

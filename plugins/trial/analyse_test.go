@@ -164,3 +164,18 @@ func TestMark(t *testing.T) {
 		}
 	}
 }
+
+// TestLargeIDs: participants whose numbers floating point cannot tell apart are
+// refused, whole numbers of 64 bits and greater ones that come as floats.
+func TestLargeIDs(t *testing.T) {
+	for typ, id := range map[string]any{"int64": int64(1e17), "float64": 1e19} {
+		data := weekly(t)
+		data.Schema = sdktest.Of("id: " + typ).Schema.With(data.Schema.Without("id").Fields...)
+		for i := range data.Rows {
+			data.Rows[i]["id"] = id
+		}
+		if _, err := sdktest.Run(t, analyseOperator(), weeklyPlan, 0, sdktest.Tables{"data": data}); err == nil || !strings.Contains(err.Error(), "more than 15 digits") {
+			t.Errorf("%s: %v", typ, err)
+		}
+	}
+}

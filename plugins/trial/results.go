@@ -25,11 +25,11 @@ var (
 		result.Number("log_lik", "log-likelihood; of REML where that was maximised"), result.Number("aic", ""), result.Number("aicc", ""), result.Number("bic", ""), result.Number("sigma", "residual standard deviation"), result.Text("note", "what to know, as of a singular fit"),
 	}
 	coefficientColumns = []result.Column{
-		result.Text("study_type", "the study"), result.Text("outcome", "its name in the plan"), result.Text("role", "the model, as in models"), result.Text("term", "the coefficient's name, as in R"), result.Number("estimate", ""), result.Number("se", "standard error"), result.Number("df", ""), result.Number("statistic", ""),
+		result.Text("study_type", "the study"), result.Text("outcome", "its name in the plan"), result.Text("role", "the model, as in models"), result.Text("term", "the coefficient's name, as in R"), result.Number("estimate", "of a model in which time is less its mean over the rows: intercepts, and terms that meet time, are those at the mean time"), result.Number("se", "standard error"), result.Number("df", ""), result.Number("statistic", ""),
 		result.Number("lower_cl", ""), result.Number("upper_cl", ""), result.Number("p_value", ""),
 	}
 	componentColumns = []result.Column{
-		result.Text("study_type", "the study"), result.Text("outcome", "its name in the plan"), result.Text("role", "the model, as in models"), result.Text("group", "whose effects vary; Residual"), result.Text("term", "column of the random part"), result.Text("with", "the other term of a covariance"),
+		result.Text("study_type", "the study"), result.Text("outcome", "its name in the plan"), result.Text("role", "the model, as in models"), result.Text("group", "whose effects vary; Residual. Intercepts are those at the mean time"), result.Text("term", "column of the random part"), result.Text("with", "the other term of a covariance"),
 		result.Number("covariance", "variance or covariance"), result.Number("sd_cor", "standard deviation or correlation"),
 	}
 	meanColumns = []result.Column{

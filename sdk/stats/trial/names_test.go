@@ -166,7 +166,7 @@ func TestTextsAndBlanks(t *testing.T) {
 		t.Fatal(err)
 	}
 	sameNumbers(t, got.Rows, want.Rows)
-	for text, want := range map[string]string{"am1 pm1": "would both be the time 1", "one": "does not end in a number"} {
+	for text, want := range map[string]string{"am1 pm1": "would both be the time 1", "one": "does not end in a number", "2025-01-31 2025-02-28": "cannot be told", "day-3 day0": "cannot be told"} {
 		f := frame.New(2)
 		if err := f.AddStrings("t", []string{strings.Fields(text)[0], text[strings.LastIndex(text, " ")+1:]}, nil); err != nil {
 			t.Fatal(err)

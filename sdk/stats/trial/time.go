@@ -9,7 +9,9 @@ import (
 	"github.com/seed-4012077a/flow/sdk/stats/frame"
 )
 
-// timeOf reads a time column: numbers, or texts that end in one.
+// timeOf reads a time column: numbers, or texts that end in one, as "week 3".
+// A text with another number before it (a date), or with a dash there (day-3:
+// the third day, or three days before), is refused rather than guessed at.
 func timeOf(c *frame.Column) (*frame.Column, error) {
 	if c.Kind == frame.Numeric {
 		return c, nil
@@ -19,7 +21,11 @@ func timeOf(c *frame.Column) (*frame.Column, error) {
 		trimmed := strings.TrimSpace(l)
 		v, err := strconv.ParseFloat(trimmed, 64)
 		if err != nil {
-			v, err = strconv.ParseFloat(trimmed[len(strings.TrimRight(trimmed, "0123456789.")):], 64)
+			before := strings.TrimRight(trimmed, "0123456789.")
+			if strings.ContainsAny(before, "0123456789") || strings.HasSuffix(before, "-") || strings.HasSuffix(before, "\u2212") {
+				return nil, fmt.Errorf("time column %q: what time %q is cannot be told: make a column of numbers by recode or derive", c.Name, l)
+			}
+			v, err = strconv.ParseFloat(trimmed[len(before):], 64)
 		}
 		if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
 			return nil, fmt.Errorf("time column %q: %q does not end in a number: filter such rows out by where, or make a column of numbers by recode", c.Name, l)
