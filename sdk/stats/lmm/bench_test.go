@@ -18,6 +18,7 @@ import (
 	"github.com/seed-4012077a/flow/sdk/dense"
 	"github.com/seed-4012077a/flow/sdk/stats/formula"
 	"github.com/seed-4012077a/flow/sdk/stats/frame"
+	"github.com/seed-4012077a/flow/sdk/stats/internal/reftest"
 )
 
 const (
@@ -108,7 +109,7 @@ func BenchmarkRefit(b *testing.B) {
 }
 
 func instFrame(b *testing.B) *frame.Frame {
-	return readFrame(b, filepath.Join(shared(b), "real", "InstEval.csv"), "s", "d", "dept", "service")
+	return readFrame(b, filepath.Join(reftest.Shared(b), "real", "InstEval.csv"), "s", "d", "dept", "service")
 }
 
 // 73,421 rows, 2,972 and 1,128 crossed levels.
@@ -125,7 +126,7 @@ func BenchmarkInstEval(b *testing.B) {
 // by the host as flow does them. Times are the guest's own: design and fit, the
 // fit, degrees of freedom.
 func BenchmarkGuest(b *testing.B) {
-	dir := filepath.Join(shared(b), "")
+	dir := filepath.Join(reftest.Shared(b), "")
 	for _, c := range []struct{ name, file, text, method, factors string }{
 		{"Daily42588", "sim/daily_full42588.csv", dailyFormula, "reml", "personalised"},
 		{"WeeklyKenwardRoger", "sim/weekly.csv", strings.NewReplacer("engaging", "reliance", "session", "week").Replace(dailyFormula), "kr", "personalised"},

@@ -15,26 +15,8 @@ import (
 	"github.com/seed-4012077a/flow/sdk/stats/estimate"
 	"github.com/seed-4012077a/flow/sdk/stats/formula"
 	"github.com/seed-4012077a/flow/sdk/stats/frame"
+	"github.com/seed-4012077a/flow/sdk/stats/internal/reftest"
 )
-
-// shared is the folder of reference results beside the repository.
-func shared(t testing.TB) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; filepath.Dir(dir) != dir; dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-	}
-	s := filepath.Join(filepath.Dir(dir), "shared", "stats")
-	if _, err := os.Stat(s); err != nil {
-		t.Skip("the reference results are not beside the repository")
-	}
-	return s
-}
 
 // readFrame reads a CSV: a column is numeric if all its values are numbers or
 // empty, and its name is not among the factors.
@@ -108,7 +90,7 @@ type merged struct {
 
 func readRef(t testing.TB, name string, into any) {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join(shared(t), "ref", name))
+	b, err := os.ReadFile(filepath.Join(reftest.Shared(t), "ref", name))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,13 +13,14 @@ import (
 	"github.com/seed-4012077a/flow/sdk/stats/estimate"
 	"github.com/seed-4012077a/flow/sdk/stats/formula"
 	"github.com/seed-4012077a/flow/sdk/stats/frame"
+	"github.com/seed-4012077a/flow/sdk/stats/internal/reftest"
 )
 
 // trialTable is a table of the simulated trial as the reference scripts
 // prepare it: time from 1, lambda also as three and as five levels.
 func trialTable(t testing.TB, file, time string) *frame.Frame {
 	t.Helper()
-	fr := readFrame(t, filepath.Join(shared(t), "sim", file), "personalised")
+	fr := readFrame(t, filepath.Join(reftest.Shared(t), "sim", file), "personalised")
 	v := numbers(t, fr, time)
 	for i := range v {
 		v[i]++
@@ -121,7 +122,7 @@ func compareAll(t *testing.T, file string, source func(path string) (*frame.Fram
 }
 
 func TestRealData(t *testing.T) {
-	dir := filepath.Join(shared(t), "real")
+	dir := filepath.Join(reftest.Shared(t), "real")
 	tables := map[string]*frame.Frame{
 		"sleepstudy": readFrame(t, filepath.Join(dir, "sleepstudy.csv"), "Subject"),
 		"penicillin": readFrame(t, filepath.Join(dir, "Penicillin.csv")),
@@ -179,7 +180,7 @@ func TestWeekly(t *testing.T) {
 
 func TestWeighted(t *testing.T) {
 	fr := trialTable(t, "weekly.csv", "week")
-	weights := readFrame(t, filepath.Join(shared(t), "ref", "ipw_weights.csv"))
+	weights := readFrame(t, filepath.Join(reftest.Shared(t), "ref", "ipw_weights.csv"))
 	of := map[string]float64{}
 	ids, _ := weights.Column("pid")
 	for i, w := range numbers(t, weights, "w") {
@@ -200,7 +201,7 @@ func TestWeighted(t *testing.T) {
 }
 
 func TestModelEvaluation(t *testing.T) {
-	dir := filepath.Join(shared(t), "sim")
+	dir := filepath.Join(reftest.Shared(t), "sim")
 	val := readFrame(t, filepath.Join(dir, "validation.csv"))
 	cal := readFrame(t, filepath.Join(dir, "calibration.csv"))
 	fro := readFrame(t, filepath.Join(dir, "frontier.csv"))
@@ -232,7 +233,7 @@ func TestLarge(t *testing.T) {
 		t.Skip("long")
 	}
 	full := trialTable(t, "daily_full42588.csv", "session")
-	inst := readFrame(t, filepath.Join(shared(t), "real", "InstEval.csv"), "s", "d", "dept", "service")
+	inst := readFrame(t, filepath.Join(reftest.Shared(t), "real", "InstEval.csv"), "s", "d", "dept", "service")
 	compareAll(t, "perf_fits.json", func(path string) (*frame.Frame, formula.Options) {
 		if strings.Contains(path, "daily") {
 			return full, formula.Options{}
@@ -308,8 +309,8 @@ func TestKenwardRogerShared(t *testing.T) {
 }
 
 func TestSleepstudyShared(t *testing.T) {
-	fr := readFrame(t, filepath.Join(shared(t), "real", "sleepstudy.csv"), "Subject")
-	b, err := os.ReadFile(filepath.Join(shared(t), "ref", "real_data.json"))
+	fr := readFrame(t, filepath.Join(reftest.Shared(t), "real", "sleepstudy.csv"), "Subject")
+	b, err := os.ReadFile(filepath.Join(reftest.Shared(t), "ref", "real_data.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -342,7 +343,7 @@ func TestSleepstudyShared(t *testing.T) {
 
 // lme4 interpolates its profiles by splines; three digits are all there are.
 func TestProfilesShared(t *testing.T) {
-	fr := readFrame(t, filepath.Join(shared(t), "real", "sleepstudy.csv"), "Subject")
+	fr := readFrame(t, filepath.Join(reftest.Shared(t), "real", "sleepstudy.csv"), "Subject")
 	var refs struct {
 		Sleepstudy_profile_ci struct{ Ci [][]float64 }
 	}
@@ -371,7 +372,7 @@ func TestProfilesShared(t *testing.T) {
 
 // Participants' slopes are sums of fixed and random effects.
 func TestLevelCoefficientsShared(t *testing.T) {
-	want := readFrame(t, filepath.Join(shared(t), "ref", "profiles_slopes.csv"))
+	want := readFrame(t, filepath.Join(reftest.Shared(t), "ref", "profiles_slopes.csv"))
 	pid, _ := want.Column("pid")
 	w := worst{}
 	for _, c := range []struct {
